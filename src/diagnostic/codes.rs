@@ -1,0 +1,96 @@
+//! The catalogue of diagnostic codes; `docs/diagnostics.md` is made from it.
+
+/// A stable identifier with the sentence that documents it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `stage::what`, as users see it.
+    pub id: &'static str,
+    /// One sentence: what it means and what to do.
+    pub about: &'static str,
+}
+
+macro_rules! codes {
+    ($($(#[$meta:meta])* $name:ident = $id:literal, $about:literal;)*) => {
+        /// One constant for each code.
+        #[allow(missing_docs)]
+        pub mod code {
+            use super::Code;
+            $(pub static $name: Code = Code { id: $id, about: $about };)*
+        }
+
+        /// All codes, in the order of the pipeline.
+        pub static CODES: &[&Code] = &[$(&code::$name),*];
+    };
+}
+
+codes! {
+    SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, or not permitted.";
+    SOURCE_UTF8 = "source::utf8", "A file is not UTF-8; convert it, for example with iconv.";
+    SOURCE_CHANGED = "source::changed", "An input changed while it was being compiled; run again.";
+
+    PROJECT_MISSING = "project::missing", "There is no confwright.toml in this folder or above it.";
+    PROJECT_SYNTAX = "project::syntax", "A TOML file is not well-formed.";
+    PROJECT_UNKNOWN_KEY = "project::unknown-key", "A TOML file has a key that does not exist.";
+    PROJECT_VALUE = "project::value", "A TOML key has a value of the wrong kind, or a key that must be there is missing.";
+    PROJECT_NAME = "project::name", "A name is not allowed, is reserved, or is used twice.";
+    PROJECT_UNKNOWN_NAME = "project::unknown-name", "A table, target, environment or stage is named that does not exist.";
+
+    TABLE_SYNTAX = "table::syntax", "A table is not well-formed in its format.";
+    TABLE_HEADER = "table::header", "A header is missing, empty, doubled or not a column name.";
+    TABLE_RAGGED = "table::ragged", "A row has more or fewer cells than the header.";
+    TABLE_COLUMN = "table::column", "A column is missing, or is there but not declared.";
+    TABLE_TYPE = "table::type", "A cell does not have its column's type.";
+    TABLE_EMPTY = "table::empty", "A cell is empty although its column has neither `default` nor `optional`.";
+    TABLE_CONSTRAINT = "table::constraint", "A cell breaks a constraint of its column: min, max, pattern, within, values.";
+    TABLE_UNIQUE = "table::unique", "Two rows have the same key, or the same value in a `unique` column.";
+    TABLE_REF = "table::ref", "A cell refers to a row that does not exist.";
+    TABLE_CYCLE = "table::cycle", "Rows refer to each other in a circle.";
+    TABLE_CERT = "table::cert", "A certificate file that a row names is not a certificate chain.";
+
+    TARGET_MISSING = "target::missing", "A target has no folder with a target.toml under templates/.";
+    TARGET_REQUIRES = "target::requires", "The project lacks a table, a column or a value that a target requires, or its type does not fit.";
+
+    TEMPLATE_SYNTAX = "template::syntax", "A template is not well-formed.";
+    TEMPLATE_MISSING = "template::missing", "A template is extended, included or named that does not exist.";
+    TEMPLATE_CYCLE = "template::cycle", "Templates include or extend each other in a circle.";
+    TEMPLATE_UNKNOWN_VARIABLE = "template::unknown-variable", "A template uses a name that is not defined at that place.";
+    TEMPLATE_UNKNOWN_COLUMN = "template::unknown-column", "A template uses a column that its table does not have.";
+    TEMPLATE_UNKNOWN_VALUE = "template::unknown-value", "A template uses a value that the project does not have.";
+    TEMPLATE_UNKNOWN_FILTER = "template::unknown-filter", "A template uses a filter that does not exist.";
+    TEMPLATE_UNKNOWN_TEST = "template::unknown-test", "A template uses a test that does not exist.";
+    TEMPLATE_UNKNOWN_FUNCTION = "template::unknown-function", "A template calls a function that does not exist.";
+    TEMPLATE_COMPONENT = "template::component", "A component is unknown, defined twice, or called with wrong arguments.";
+    TEMPLATE_ARGUMENT = "template::argument", "A filter, test or function is called with a wrong, missing or unknown argument.";
+    TEMPLATE_TYPE = "template::type", "An operation does not fit the types it is used on.";
+    TEMPLATE_OPTIONAL = "template::optional", "A value that may be absent is used without a guard.";
+    TEMPLATE_PRINT = "template::print", "A list, a row or a map is printed without a filter that makes text of it.";
+    TEMPLATE_REFUSED = "template::refused", "A construct of Tera is not available here, because its result would not be certain.";
+    TEMPLATE_RENDER = "template::render", "A template failed while it was rendered.";
+
+    FORMAT_VALUE = "format::value", "A value would change the structure of the file it is printed into.";
+    FORMAT_AMBIGUOUS = "format::ambiguous", "A value is printed where the format does not say how to quote it.";
+    FORMAT_STRUCTURE = "format::structure", "A rendered artifact is not well-formed in its format.";
+
+    RULE_FAILED = "rule::failed", "A rule of the project does not hold.";
+    RULE_EXPRESSION = "rule::expression", "A rule's or a column's expression is not well-formed or not of the right type.";
+    ALLOW_EXPIRED = "allow::expired", "An exception has passed its `until` date.";
+    ALLOW_UNUSED = "allow::unused", "An exception applies to nothing.";
+
+    PLAN_PATH = "plan::path", "An artifact's path is empty, absolute, leaves the golden tree, or is reserved.";
+    PLAN_COLLISION = "plan::collision", "Two artifacts have the same path, or one is a folder of the other.";
+
+    GOLDEN_STALE = "golden::stale", "The golden tree is not what the sources give; run `confwright render`.";
+    GOLDEN_EDITED = "golden::edited", "A golden file was edited by hand; move the edit into a template or table.";
+    GOLDEN_UNKNOWN = "golden::unknown", "A file in the golden tree is no artifact.";
+    GOLDEN_MANIFEST = "golden::manifest", "The manifest is missing or broken.";
+    GOLDEN_LINK = "golden::link", "A symbolic link stands where the golden tree needs a file or folder.";
+    GOLDEN_DELETES = "golden::deletes", "A render would delete more than half of the golden tree.";
+    GOLDEN_LOCKED = "golden::locked", "Another render is writing the golden tree.";
+    GOLDEN_WRITE = "golden::write", "The golden tree cannot be written.";
+
+    DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
+    CANARY = "check::canary", "Something of the process environment reached an artifact.";
+
+    NEW_EXISTS = "new::exists", "The folder for a new project is not empty.";
+    USAGE = "cli::usage", "The command line does not fit the project.";
+}

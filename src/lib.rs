@@ -1,0 +1,11 @@
+//! confwright compiles block templates and tables into complete configuration.
+//!
+//! The pipeline, a module a stage:
+//!
+//! ```text
+//! arguments -> Project -> Tables + Targets -> Plan -> Artifacts -> Manifest -> Changes -> Report
+//! ```
+
+pub mod diagnostic;
+pub mod source;
+pub mod table;

@@ -1,0 +1,205 @@
+//! Every file that is read: the [`World`] that files come from, and the [`Sources`] that hold them.
+//!
+//! A [`Span`] is a file and a range of bytes in it; a [`Position`] is what people count: lines and columns
+//! from 1, columns in characters. Nothing else in the crate opens a file of a project for reading.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// Where the files of a project come from: a folder on disk, a git revision, memory.
+///
+/// Paths are relative to the project's root, with `/` between their parts.
+pub trait World {
+    /// Reads a whole file.
+    fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>>;
+
+    /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
+    fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
+}
+
+/// A project in a folder of this machine.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    root: Utf8PathBuf,
+}
+
+impl Disk {
+    /// A world whose paths are relative to `root`.
+    pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl World for Disk {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
+    fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        std::fs::read(self.root.join(path))
+    }
+
+    fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
+        let top = self.root.join(folder);
+        if !top.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut files = Vec::new();
+        for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
+            let entry = entry.map_err(io::Error::from)?;
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            let path = Utf8PathBuf::from_path_buf(entry.into_path())
+                .map_err(|path| io::Error::other(format!("the path {} is not UTF-8", path.display())))?;
+            match path.strip_prefix(&self.root) {
+                Ok(relative) => files.push(relative.to_owned()),
+                Err(_) => files.push(path),
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// The number of a file in [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// A range of bytes in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset behind the last byte; never before `start`.
+    pub end: usize,
+}
+
+impl Span {
+    /// The span of `range` in `file`.
+    pub fn new(file: FileId, range: Range<usize>) -> Self {
+        Self { file, start: range.start, end: range.end.max(range.start) }
+    }
+
+    /// The bytes it covers.
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// A line and a column, both counted from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// A file that has been read.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: Utf8PathBuf,
+    bytes: Arc<[u8]>,
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl SourceFile {
+    /// Its path, relative to the project's root.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Its content as it was read.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// Its content as text, or the offset of the first byte that is not UTF-8.
+    pub fn text(&self) -> Result<&str, usize> {
+        std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let mut starts = vec![0];
+            starts.extend(self.bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
+            starts
+        })
+    }
+
+    /// The position of a byte; an offset behind the end is at the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.bytes.len());
+        let line = self.line_starts().partition_point(|start| *start <= offset).max(1);
+        let start = self.line_starts()[line - 1];
+        let column = String::from_utf8_lossy(&self.bytes[start..offset]).chars().count() + 1;
+        Position { line, column }
+    }
+
+    /// The bytes of a line (from 1) without its line break, or nothing if there is no such line.
+    pub fn line(&self, line: usize) -> Option<Range<usize>> {
+        let starts = self.line_starts();
+        let start = *starts.get(line.checked_sub(1)?)?;
+        let mut end = starts.get(line).map_or(self.bytes.len(), |next| next - 1);
+        if end > start && self.bytes[end - 1] == b'\r' {
+            end -= 1;
+        }
+        Some(start..end)
+    }
+}
+
+/// All files that were read, by number, in the order in which they were first asked for.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceFile>,
+}
+
+impl Sources {
+    /// Reads a file from the world, once: a second call for the same path returns the same number.
+    pub fn load(&mut self, world: &dyn World, path: &Utf8Path) -> io::Result<FileId> {
+        match self.find(path) {
+            Some(id) => Ok(id),
+            None => Ok(self.add(path, world.read(path)?)),
+        }
+    }
+
+    /// Takes a file that is in memory already.
+    pub fn add(&mut self, path: impl Into<Utf8PathBuf>, bytes: impl Into<Arc<[u8]>>) -> FileId {
+        // A project with 2^32 files does not exist; the number saturates rather than wraps.
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(SourceFile { path: path.into(), bytes: bytes.into(), lines: OnceLock::new() });
+        id
+    }
+
+    /// The number of a path that has been read.
+    pub fn find(&self, path: &Utf8Path) -> Option<FileId> {
+        let at = self.files.iter().position(|file| file.path == path)?;
+        u32::try_from(at).ok().map(FileId)
+    }
+
+    /// The file of a number; numbers come from this same `Sources`.
+    pub fn file(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// The path and position where a span begins.
+    pub fn locate(&self, span: Span) -> (&Utf8Path, Position) {
+        let file = self.file(span.file);
+        (file.path(), file.position(span.start))
+    }
+
+    /// All files with their numbers, in the order in which they were read.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        (0u32..).map(FileId).zip(&self.files)
+    }
+}
