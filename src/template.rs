@@ -1,3 +1,10 @@
 //! Templates: the syntax tree, what its expressions mean, and the engine that renders it.
 
+pub mod check;
+pub mod engine;
+pub mod filter;
+pub mod library;
 pub mod syntax;
+pub mod types;
+
+pub use library::{Library, Origin, Template};

@@ -39,6 +39,24 @@ pub struct Node {
     pub kind: NodeKind,
 }
 
+impl Node {
+    /// The bodies within it, in source order.
+    pub fn bodies(&self) -> Vec<&[Node]> {
+        match &self.kind {
+            NodeKind::SetBlock { body, .. }
+            | NodeKind::Block { body, .. }
+            | NodeKind::Filter { body, .. }
+            | NodeKind::Call { body, .. }
+            | NodeKind::Component(ComponentDefinition { body, .. }) => vec![body],
+            NodeKind::For { body, otherwise, .. } => [Some(body), otherwise.as_ref()].into_iter().flatten().map(Vec::as_slice).collect(),
+            NodeKind::If { branches, otherwise } => {
+                branches.iter().map(|branch| &branch.body).chain(otherwise).map(Vec::as_slice).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {
