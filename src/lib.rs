@@ -7,6 +7,11 @@
 //! ```
 
 pub mod diagnostic;
+pub mod document;
+pub mod project;
+pub mod report;
+pub mod schema;
 pub mod source;
 pub mod table;
+pub mod target;
 pub mod template;

@@ -1,0 +1,428 @@
+//! target.toml: the artifacts and checks that belong together, and what they ask of a project.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::document::{self, At, Located, Map};
+use crate::project::{self, Project, Reader};
+use crate::source::{FileId, Sources, Span, World};
+use crate::table::spec::ColumnSpec;
+
+/// The name of the file that makes a folder a target.
+pub const FILE: &str = "target.toml";
+
+/// The folder of the templates where the project names no other.
+pub(crate) const FOLDER: &str = "templates";
+
+/// The folder below the templates that all targets share.
+pub const SHARED: &str = "_shared";
+
+/// What a target is for; the order is that in which a machine goes through them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "stage")]
+pub enum Stage {
+    /// The configuration of services.
+    Config,
+    /// A machine's image and its preparation.
+    Image,
+    /// Bringing a machine into service.
+    Deploy,
+    /// The checks of the running system.
+    Verify,
+    /// Who may do what.
+    Access,
+}
+
+/// The language of an artifact, which decides how a value may enter it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(title = "format")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Format {
+    #[default]
+    Text,
+    Shell,
+    Systemd,
+    Ini,
+    Json,
+    Yaml,
+    Toml,
+    Xml,
+    PostfixMain,
+    PostfixMaster,
+    PostfixMap,
+    Nginx,
+    Haproxy,
+    Nftables,
+    Zone,
+    Sudoers,
+    Sshd,
+    AuthorizedKeys,
+    SshKnownHosts,
+    Dovecot,
+    Prometheus,
+}
+
+/// What a template's tags look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "kind of delimiter")]
+pub enum Delimiters {
+    /// `{{ }}`, `{% %}` and `{# #}`.
+    #[default]
+    Curly,
+    /// `[[ ]]`, `[% %]` and `[# #]`.
+    Square,
+}
+
+/// By what a native validator says that it found something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "sign of failure")]
+pub enum FailsOn {
+    /// An exit status other than 0.
+    #[default]
+    Status,
+    /// Anything on its standard error.
+    Stderr,
+}
+
+/// target.toml: artifacts and checks that belong together.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "target.toml")]
+pub(crate) struct TargetFile {
+    /// What the target is for.
+    #[schemars(required)]
+    stage: Option<Stage>,
+    /// One sentence on what the target makes.
+    about: Option<String>,
+    /// `square` where the outputs are themselves full of braces.
+    delimiters: Option<Delimiters>,
+    /// What the target's templates use of a project.
+    requires: Option<RequiresSection>,
+    /// The files it makes.
+    #[serde(default)]
+    artifact: Vec<At<ArtifactSection>>,
+    /// Native validators that are run on the rendered tree.
+    #[serde(default)]
+    check: Vec<At<CheckSection>>,
+}
+
+/// What a target's templates use of a project.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RequiresSection {
+    /// The tables, by the target's names for them, with the columns that are used; when given, there are no others.
+    tables: Option<Map<Map<ColumnSpec>>>,
+    /// The values that are used; when given, there are no others.
+    values: Option<Map<ColumnSpec>>,
+}
+
+/// One output file, or one for each row of a table.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ArtifactSection {
+    /// The template's name.
+    #[schemars(required)]
+    template: Option<At<String>>,
+    /// Where the artifact lies; may hold expressions in `{{ }}`.
+    #[schemars(required)]
+    path: Option<At<String>>,
+    /// The language it is in.
+    format: Option<Format>,
+    /// Its permissions in octal digits, `0644` where they are not given.
+    mode: Option<At<String>>,
+    /// A table: one artifact for each of its rows, which are bound to `row`.
+    each: Option<At<String>>,
+}
+
+/// A native validator.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CheckSection {
+    /// What it is called in reports.
+    #[schemars(required)]
+    name: Option<At<String>>,
+    /// The program and its arguments; `{root}` is the folder of the rendered tree.
+    #[schemars(required)]
+    command: Option<At<Vec<String>>>,
+    /// The Debian package that brings the program.
+    package: Option<String>,
+    /// What shows that it found something; `status` where it is not given.
+    fails_on: Option<FailsOn>,
+}
+
+/// A folder of templates with what is made of them.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The folder's name.
+    pub name: String,
+    /// Its target.toml.
+    pub file: FileId,
+    /// What it is for.
+    pub stage: Stage,
+    /// One sentence on what it makes.
+    pub about: Option<String>,
+    /// What its templates' tags look like.
+    pub delimiters: Delimiters,
+    /// The columns that its templates use, by its own names for the tables; without, they may use all there are.
+    pub tables: Option<IndexMap<String, RequiredTable>>,
+    /// The values that its templates use; without, they may use all there are.
+    pub values: Option<IndexMap<String, Located<ColumnSpec>>>,
+    /// The files it makes.
+    pub artifacts: Vec<Artifact>,
+    /// Its native validators.
+    pub checks: Vec<Check>,
+    /// Its own templates, by name: paths relative to its folder; sorted.
+    pub templates: Vec<Utf8PathBuf>,
+}
+
+/// What a target uses of a table.
+#[derive(Debug, Clone)]
+pub struct RequiredTable {
+    /// The columns.
+    pub columns: IndexMap<String, Located<ColumnSpec>>,
+    /// The section's header.
+    pub span: Span,
+}
+
+/// One output file, or one for each row.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// The template's name.
+    pub template: Located<String>,
+    /// The path, with expressions in it.
+    pub path: Located<String>,
+    /// Its language.
+    pub format: Format,
+    /// Its permissions, at most `0o777`.
+    pub mode: u32,
+    /// The table whose rows it is made for.
+    pub each: Option<Located<String>>,
+    /// The section's header.
+    pub span: Span,
+}
+
+/// A native validator.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// What it is called.
+    pub name: Located<String>,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+    /// The Debian package that brings the program.
+    pub package: Option<String>,
+    /// What shows that it found something.
+    pub fails_on: FailsOn,
+    /// The section's header.
+    pub span: Span,
+}
+
+/// Reads the target of each folder that the project's instances name, sorted by name.
+///
+/// Every instance is checked against its target; what has errors is left out.
+pub fn load(
+    world: &dyn World,
+    sources: &mut Sources,
+    project: &Project,
+    diagnostics: &mut Diagnostics,
+) -> IndexMap<String, Target> {
+    let files = match world.list(&project.templates) {
+        Ok(files) => files,
+        Err(error) => {
+            let message = format!("the folder `{}` cannot be listed: {error}", project.templates);
+            diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message).at_file(&project.templates, ""));
+            return IndexMap::new();
+        }
+    };
+    let folders: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|path| path.strip_prefix(&project.templates).ok()?.as_str().strip_suffix("/target.toml"))
+        .collect();
+    // All environments have the same instances.
+    let Some(environment) = project.environments.first() else { return IndexMap::new() };
+    let mut targets = IndexMap::new();
+    let named: BTreeSet<&str> =
+        environment.targets.values().map(|instance| instance.target.value.as_str()).collect();
+    for name in named {
+        if folders.contains(name) {
+            let path = project.templates.join(name).join(FILE);
+            let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
+            let templates = templates(&files, &project.templates.join(name));
+            if let Some(target) = read(sources, file, name, templates, diagnostics) {
+                targets.insert(name.to_owned(), target);
+            }
+        }
+    }
+    for instance in environment.targets.values() {
+        let name = instance.target.value.as_str();
+        if !folders.contains(name) {
+            let message = format!("there is no target `{name}`");
+            let wanted = project.templates.join(name).join(FILE);
+            diagnostics.push(
+                Diagnostic::error(&code::TARGET_MISSING, message)
+                    .at(instance.target.span, format!("`{wanted}` does not exist"))
+                    .hint_nearest(name, folders.iter().copied()),
+            );
+        }
+        let required = targets.get(name).and_then(|target: &Target| target.tables.as_ref());
+        for (table, mapped) in &instance.tables {
+            if let Some(required) = required.filter(|required| !required.contains_key(table)) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        &code::PROJECT_UNKNOWN_NAME,
+                        format!("target `{name}` requires no table `{table}`"),
+                    )
+                    .at(mapped.name_span, "the target's name for a table")
+                    .hint_nearest(table, required.keys().map(String::as_str)),
+                );
+            }
+        }
+    }
+    targets
+}
+
+/// The templates in a folder, by their paths relative to it; sorted.
+pub fn templates(files: &[Utf8PathBuf], folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+    files
+        .iter()
+        .filter(|path| path.extension() == Some("tera"))
+        .filter_map(|path| path.strip_prefix(folder).ok())
+        .map(Utf8Path::to_owned)
+        .collect()
+}
+
+/// Reads one target.toml.
+fn read(
+    sources: &Sources,
+    file: FileId,
+    name: &str,
+    templates: Vec<Utf8PathBuf>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Target> {
+    let section: TargetFile = document::read(sources, file, diagnostics)?;
+    let (tables, values) =
+        section.requires.map_or((None, None), |requires| (requires.tables, requires.values));
+    let artifacts = artifacts(section.artifact, file, diagnostics);
+    let mut reader = Reader { file, diagnostics };
+    let tables: Option<IndexMap<_, _>> = tables.map(|tables| {
+        let required = tables.entries(file).map(|(name, section)| {
+            reader.identifier("table", &name.value, name.span);
+            (name.value, RequiredTable { columns: reader.columns(section.value), span: section.span })
+        });
+        required.collect()
+    });
+    let values =
+        values.map(|values| values.entries(file).map(|(name, column)| (name.value, column)).collect());
+    if let Some(tables) = &tables {
+        for each in artifacts.iter().filter_map(|artifact| artifact.each.as_ref()) {
+            if !tables.contains_key(&each.value) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        &code::PROJECT_UNKNOWN_NAME,
+                        format!("table `{}` is not among those that the target requires", each.value),
+                    )
+                    .at(each.span, "add it to `requires.tables`")
+                    .hint_nearest(&each.value, tables.keys().map(String::as_str)),
+                );
+            }
+        }
+    }
+    Some(Target {
+        name: name.to_owned(),
+        file,
+        stage: section.stage?,
+        about: section.about,
+        delimiters: section.delimiters.unwrap_or_default(),
+        tables,
+        values,
+        artifacts,
+        checks: checks(section.check, file, diagnostics),
+        templates,
+    })
+}
+
+/// The artifacts of a target, or of a project.
+pub(crate) fn artifacts(
+    sections: Vec<At<ArtifactSection>>,
+    file: FileId,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Artifact> {
+    let mut artifacts = Vec::new();
+    for section in sections {
+        let Located { value: section, span } = section.locate(file);
+        let mode = section.mode.map_or(Ok(0o644), |mode| mode_bits(mode.locate(file)));
+        let mode = diagnostics.take(mode);
+        let (Some(template), Some(path), Some(mode)) = (section.template, section.path, mode) else {
+            continue;
+        };
+        artifacts.push(Artifact {
+            template: template.locate(file),
+            path: path.locate(file),
+            format: section.format.unwrap_or_default(),
+            mode,
+            each: section.each.map(|each| each.locate(file)),
+            span,
+        });
+    }
+    artifacts
+}
+
+/// Three octal digits, with or without a `0` before them; the owner can read the file.
+fn mode_bits(mode: Located<String>) -> Result<u32, Diagnostic> {
+    let digits = mode.value.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(&mode.value);
+    let octal = digits.len() == 3 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let bits = u32::from_str_radix(digits, 8).ok().filter(|_| octal);
+    let error = |message: String, label: &str| {
+        Err(Diagnostic::error(&code::PROJECT_VALUE, message).at(mode.span, label))
+    };
+    match bits {
+        Some(bits) if bits & 0o400 != 0 => Ok(bits),
+        Some(_) => {
+            error(format!("mode `{}` does not let the owner read the file", mode.value), "at least 0400")
+        }
+        None => error(format!("`{}` is not a mode", mode.value), "three octal digits, such as 0644"),
+    }
+}
+
+fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagnostics) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for section in sections {
+        let Located { value: section, span } = section.locate(file);
+        let (Some(name), Some(command)) = (section.name, section.command) else { continue };
+        let (name, command) = (name.locate(file), command.locate(file));
+        if command.value.first().is_none_or(String::is_empty) {
+            diagnostics.push(
+                Diagnostic::error(
+                    &code::PROJECT_VALUE,
+                    format!("the command of check `{}` is empty", name.value),
+                )
+                .at(command.span, "the program and its arguments"),
+            );
+        }
+        if let Some(first) = checks.iter().find(|check| check.name.value == name.value) {
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_NAME, format!("two checks are called `{}`", name.value))
+                    .at(name.span, "the second one")
+                    .at(first.name.span, "the first one"),
+            );
+        }
+        checks.push(Check {
+            name,
+            command: command.value,
+            package: section.package,
+            fails_on: section.fails_on.unwrap_or_default(),
+            span,
+        });
+    }
+    checks
+}
