@@ -5,7 +5,16 @@
 //! is how the engine wraps expressions without moving a line. What Tera 2.4 accepts, [`parse`] accepts; what it
 //! refuses on top is listed in the documentation of [`parse`].
 
+mod lexer;
+mod parser;
+#[cfg(test)]
+mod tests;
+mod walk;
+
 use std::ops::Range;
+
+pub use lexer::{Token, TokenKind};
+pub use parser::{parse, parse_expression};
 
 /// The three pairs of delimiters of a template; each is two bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +24,144 @@ pub enum Delimiters {
     Curly,
     /// `[[ ]]`, `[% %]`, `[# #]`.
     Square,
+}
+
+impl Delimiters {
+    /// What opens and closes a printed expression.
+    pub fn print(self) -> (&'static str, &'static str) {
+        match self {
+            Delimiters::Curly => ("{{", "}}"),
+            Delimiters::Square => ("[[", "]]"),
+        }
+    }
+
+    /// What opens and closes a tag.
+    pub fn tag(self) -> (&'static str, &'static str) {
+        match self {
+            Delimiters::Curly => ("{%", "%}"),
+            Delimiters::Square => ("[%", "%]"),
+        }
+    }
+
+    /// What opens and closes a comment.
+    pub fn comment(self) -> (&'static str, &'static str) {
+        match self {
+            Delimiters::Curly => ("{#", "#}"),
+            Delimiters::Square => ("[#", "#]"),
+        }
+    }
+}
+
+/// A template, read: its source, the tokens that tile it, and what they mean.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    /// The delimiters it was read with.
+    pub delimiters: Delimiters,
+    /// The top level: text, comments, tags and components, in order; they tile the source.
+    pub nodes: Vec<Node>,
+    /// How many expressions it has; their numbers are 0 to one less.
+    pub expressions: u32,
+    source: String,
+    tokens: Vec<Token>,
+}
+
+impl Tree {
+    /// The text it was read from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The tokens, in order; white space inside tags is one too, so together they are the source.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// The source with each insertion put before the byte at its offset; see [`insert`].
+    pub fn print(&self, insertions: &[(usize, String)]) -> String {
+        insert(&self.source, insertions)
+    }
+
+    /// The template that this one extends.
+    pub fn extends(&self) -> Option<&Name> {
+        self.nodes.iter().find_map(|node| match &node.kind {
+            NodeKind::Extends(name) => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The components that it defines, in order.
+    pub fn components(&self) -> impl Iterator<Item = &ComponentDefinition> {
+        self.nodes.iter().filter_map(|node| match &node.kind {
+            NodeKind::Component(definition) => Some(definition),
+            _ => None,
+        })
+    }
+}
+
+/// `source` with each insertion put before the byte at its offset. Insertions come in any order; those at one
+/// offset are put in the order given. An offset behind the end, or inside a character, moves to the next place
+/// where text can stand.
+pub fn insert(source: &str, insertions: &[(usize, String)]) -> String {
+    let mut printed =
+        String::with_capacity(source.len() + insertions.iter().map(|(_, text)| text.len()).sum::<usize>());
+    let mut written = 0;
+    for (offset, text) in ordered(source, insertions) {
+        printed.push_str(&source[written..offset]);
+        printed.push_str(text);
+        written = offset;
+    }
+    printed.push_str(&source[written..]);
+    printed
+}
+
+/// Where the byte at `printed` of what [`insert`] returned stands in `source`; of a byte that was inserted, where
+/// it was put.
+pub fn original_offset(source: &str, insertions: &[(usize, String)], printed: usize) -> usize {
+    let mut inserted = 0;
+    for (offset, text) in ordered(source, insertions) {
+        if printed < offset + inserted {
+            break;
+        }
+        if printed < offset + inserted + text.len() {
+            return offset;
+        }
+        inserted += text.len();
+    }
+    (printed - inserted).min(source.len())
+}
+
+fn ordered<'a>(source: &str, insertions: &'a [(usize, String)]) -> Vec<(usize, &'a str)> {
+    let mut ordered: Vec<_> =
+        insertions.iter().map(|(offset, text)| (source.ceil_char_boundary(*offset), text.as_str())).collect();
+    ordered.sort_by_key(|(offset, _)| *offset);
+    ordered
+}
+
+/// A mistake in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where it is; may be empty at the end of the source.
+    pub range: Range<usize>,
+    /// What is wrong: a lower-case phrase.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// A second place that belongs to it, and what is there.
+    pub related: Option<(Range<usize>, &'static str)>,
+}
+
+impl SyntaxError {
+    fn new(range: Range<usize>, message: impl Into<String>) -> Self {
+        Self { range, message: message.into(), hint: None, related: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn related(self, range: Range<usize>, text: &'static str) -> Self {
+        Self { related: Some((range, text)), ..self }
+    }
 }
 
 /// A name with its place.
@@ -228,7 +375,7 @@ pub struct Argument {
 pub struct Expression {
     /// Its number in the template.
     pub id: ExpressionId,
-    /// All of it; parentheres around it are an expression of their own.
+    /// All of it; parentheses around it are an expression of their own.
     pub range: Range<usize>,
     /// What it is.
     pub kind: Box<ExpressionKind>,
