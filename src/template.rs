@@ -1,6 +1,7 @@
 //! Templates: the syntax tree, what its expressions mean, and the engine that renders it.
 
 pub mod check;
+pub mod data;
 pub mod engine;
 pub mod filter;
 pub mod library;

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::Library;
+use super::engine::TAKE;
 use super::syntax::{
     BinaryOperator, Branch, ComponentDefinition, Entry, Expression, ExpressionId, ExpressionKind, Item, LoopField,
     Name, Node, NodeKind, UnaryOperator,
@@ -88,6 +89,8 @@ pub struct Checked {
     pub insertions: BTreeMap<usize, Vec<Wrapping>>,
     /// The expressions with `| raw`.
     pub raw: BTreeSet<Span>,
+    /// The tables that are walked.
+    pub tables: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
     pub uses: BTreeMap<CellColumn, Span>,
 }
@@ -120,22 +123,26 @@ pub fn check(library: &Library, globals: &Globals, entrances: &[Entrance], diagn
     checker.finish()
 }
 
-/// Checks one expression of a TOML file (a rule, a derived column) and returns its type.
+/// Checks a template that is one printed expression, and has the engine hand its value over.
+///
+/// Returns the expression's type; nothing if the template is something else.
 pub fn check_expression(
     library: &Library,
     template: usize,
     globals: &Globals,
     row: Option<ViewId>,
     diagnostics: &mut Diagnostics,
-) -> Type {
+) -> Option<(Type, Checked)> {
+    let [Node { kind: NodeKind::Print(expression), .. }] = library.templates[template].tree.nodes.as_slice() else {
+        return None;
+    };
     let mut checker = Checker::new(library, globals, diagnostics);
     let mut scope = checker.global_scope(row);
-    match library.templates[template].tree.nodes.as_slice() {
-        [Node { kind: NodeKind::Print(expression), .. }] => {
-            checker.infer(template, expression, &mut scope).ty
-        }
-        _ => Type::Reported,
-    }
+    let ty = checker.infer_plain(template, expression, &mut scope).ty;
+    let mut checked = checker.finish();
+    let take = Wrapping { range: expression.range.clone(), filter: TAKE.to_owned() };
+    checked.insertions.entry(template).or_default().push(take);
+    Some((ty, checked))
 }
 
 struct Checker<'a> {
@@ -228,7 +235,7 @@ impl<'a> Checker<'a> {
     fn global_scope(&self, row: Option<ViewId>) -> Scope {
         let mut variables = BTreeMap::new();
         for name in ["project", "environment"] {
-            variables.insert(name.to_owned(), Variable::new(Type::Text(None)));
+            variables.insert(name.to_owned(), Variable::new(Type::TEXT));
         }
         variables.insert("values".into(), Variable::new(self.globals.values.clone()));
         for (name, view) in &self.globals.tables {
@@ -505,12 +512,12 @@ impl<'a> Checker<'a> {
         let diagnostic = match ty {
             Type::Reported => return reported,
             Type::List(of) if !keyed => return (Type::Reported, (**of).clone()),
-            Type::Dictionary(of) if keyed => return (Type::Text(None), (**of).clone()),
+            Type::Dictionary(of) if keyed => return (Type::TEXT, (**of).clone()),
             Type::Map(fields) if keyed => {
                 let value = fields.values().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Absent);
-                return (Type::Text(None), value);
+                return (Type::TEXT, value);
             }
-            Type::Text(_) if !keyed => return (Type::Reported, Type::Text(None)),
+            Type::Text(_) if !keyed => return (Type::Reported, Type::TEXT),
             Type::Map(_) | Type::Dictionary(_) => {
                 Diagnostic::error(&code::TEMPLATE_TYPE, "a map is walked with one variable")
                     .hint("write `{% for key, value in … %}`")
@@ -592,11 +599,11 @@ impl<'a> Checker<'a> {
         match &inferred.ty {
             Type::Captured | Type::Marked => {
                 self.use_plain(template, expression);
-                inferred.ty = Type::Text(None);
+                inferred.ty = Type::TEXT;
             }
             Type::Optional(inner) if matches!(**inner, Type::Captured | Type::Marked) => {
                 self.use_plain(template, expression);
-                inferred.ty = Type::Text(None).optional();
+                inferred.ty = Type::TEXT.optional();
             }
             _ => {}
         }
@@ -605,7 +612,7 @@ impl<'a> Checker<'a> {
 
     fn infer(&mut self, template: usize, expression: &'a Expression, scope: &mut Scope) -> Inferred {
         match expression.kind.as_ref() {
-            ExpressionKind::Text(_) => Inferred::of(Type::Text(None)),
+            ExpressionKind::Text(_) => Inferred::of(Type::TEXT),
             ExpressionKind::Int(_) => Inferred::of(Type::Int),
             ExpressionKind::Float(_) => Inferred::of(Type::Float),
             ExpressionKind::Bool(_) => Inferred::of(Type::Bool),
@@ -642,7 +649,7 @@ impl<'a> Checker<'a> {
                 };
                 let ty = match inner {
                     Type::List(_) | Type::Reported => inner,
-                    Type::Text(_) => Type::Text(None),
+                    Type::Text(_) => Type::TEXT,
                     other => {
                         self.mismatch(template, base, "a list or text to slice", &other);
                         Type::Reported
@@ -707,6 +714,9 @@ impl<'a> Checker<'a> {
 
     fn variable(&mut self, template: usize, expression: &Expression, name: &str, scope: &Scope) -> Inferred {
         if let Some(variable) = scope.find(name) {
+            if let Some(view) = self.globals.tables.get(name) {
+                self.checked.tables.insert(*view);
+            }
             let mut inferred = Inferred { ty: variable.ty.clone(), cells: variable.cells.clone() };
             if scope.is_present(name) {
                 inferred.ty = inferred.ty.present();
@@ -829,11 +839,11 @@ impl<'a> Checker<'a> {
         let (wanted, ty) = match inner {
             Type::Reported => return Inferred::of(Type::Reported),
             Type::List(of) => (Type::Int, *of),
-            Type::Text(_) => (Type::Int, Type::Text(None)),
-            Type::Dictionary(of) => (Type::Text(None), (*of).optional()),
+            Type::Text(_) => (Type::Int, Type::TEXT),
+            Type::Dictionary(of) => (Type::TEXT, (*of).optional()),
             Type::Map(fields) => {
                 let joined = fields.values().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Absent);
-                (Type::Text(None), joined.optional())
+                (Type::TEXT, joined.optional())
             }
             other => {
                 let expected = match other {
@@ -954,7 +964,7 @@ impl<'a> Checker<'a> {
                         self.comparable(template, (left, &a), (right, of));
                     }
                     Type::Text(_) | Type::Map(_) | Type::Dictionary(_) => {
-                        if !a.is_like(&Type::Text(None)) || a == Type::Unknown {
+                        if !a.is_like(&Type::TEXT) || a == Type::Unknown {
                             self.mismatch(template, left, "text", &a);
                         }
                     }
@@ -971,7 +981,7 @@ impl<'a> Checker<'a> {
                         self.printable(template, side, &inferred.ty);
                     }
                 }
-                Inferred { ty: Type::Text(None), cells }
+                Inferred { ty: Type::TEXT, cells }
             }
             Op::Multiply | Op::Divide | Op::FloorDivide | Op::Modulo | Op::Add | Op::Subtract | Op::Power => {
                 let mut ty = Type::Int;

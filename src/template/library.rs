@@ -38,14 +38,18 @@ pub struct Template {
 impl Template {
     /// The place of a range of its source.
     pub fn span(&self, range: Range<usize>) -> Span {
-        match (self.origin, self.first) {
-            (Origin::File(file), _) => Span::new(file, range),
-            (Origin::Toml { value, prefix }, Some(first)) if range.start >= prefix => {
-                let start = first + range.start - prefix;
-                Span::new(value.file, start..(start + range.len()).min(value.end))
-            }
-            (Origin::Toml { value, .. }, _) => value,
+        span(self.origin, self.first, range)
+    }
+}
+
+fn span(origin: Origin, first: Option<usize>, range: Range<usize>) -> Span {
+    match (origin, first) {
+        (Origin::File(file), _) => Span::new(file, range),
+        (Origin::Toml { value, prefix }, Some(first)) if range.start >= prefix => {
+            let start = first + range.start - prefix;
+            Span::new(value.file, start..(start + range.len()).min(value.end))
         }
+        (Origin::Toml { value, .. }, _) => value,
     }
 }
 
@@ -90,9 +94,9 @@ impl Library {
                         Origin::File(_) => &code::TEMPLATE_SYNTAX,
                         Origin::Toml { .. } => &code::RULE_EXPRESSION,
                     };
-                    let place = Template { name, origin, tree: Tree::default(), first };
                     for error in errors {
-                        let mut diagnostic = Diagnostic::error(code, error.message).at(place.span(error.range), "");
+                        let span = span(origin, first, error.range);
+                        let mut diagnostic = Diagnostic::error(code, error.message).at(span, "");
                         if let Some(hint) = error.hint {
                             diagnostic = diagnostic.hint(hint);
                         }
@@ -198,16 +202,17 @@ impl Library {
     }
 }
 
-/// Where in the file the text of a TOML value begins, if it stands there without escapes.
+/// Where in the file the text of a TOML value begins, if it stands there once and without escapes.
 fn verbatim(sources: &Sources, value: Span, text: &str, prefix: usize) -> Option<usize> {
-    let bytes = sources.file(value.file).bytes().get(value.range())?;
-    let body = text.as_bytes().get(prefix..)?;
-    // What closes the template behind the text is not in the file.
-    (0..4.min(bytes.len())).find_map(|quotes| {
-        let inner = bytes.get(quotes..bytes.len().checked_sub(quotes)?)?;
-        (!inner.is_empty() && quotes > 0 && body.starts_with(inner) && body.len() - inner.len() <= prefix)
-            .then_some(value.start + quotes)
-    })
+    let file = sources.file(value.file).text().ok()?.get(value.range())?;
+    // What opens and closes an expression is not in the file.
+    let body = text.get(prefix..)?;
+    let body = if prefix > 0 { body.strip_suffix(" }}")? } else { body };
+    let mut found = file.match_indices(body);
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Some(value.start + at),
+        _ => None,
+    }
 }
 
 /// The names of the templates that nodes include or extend.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use crate::table::spec::TypeName;
+use crate::table::column::{Column, ColumnType};
 
 /// The type of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
-    /// Text; with the column type that it comes from unchanged, if it does.
-    Text(Option<TypeName>),
+    /// Text.
+    Text(TextKind),
     /// A whole number.
     Int,
     /// A decimal number.
@@ -39,11 +39,43 @@ pub enum Type {
     Reported,
 }
 
+/// What is known of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextKind {
+    /// Nothing.
+    Any,
+    /// It holds no control character, as every column type but `string` makes sure.
+    Clean,
+    /// It is an IP address.
+    Address,
+    /// It is an address with a prefix length.
+    Prefix,
+}
+
 /// The number of a table's view: the columns of a table that the templates of one target may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewId(pub usize);
 
 impl Type {
+    /// Text of which nothing more is known.
+    pub const TEXT: Self = Self::Text(TextKind::Any);
+
+    /// The type of a column's values; `view` gives the view of a table that cells refer to.
+    pub fn of_column(column: &Column, view: &mut dyn FnMut(&str) -> ViewId) -> Self {
+        let ty = match &column.ty {
+            ColumnType::Int | ColumnType::Port => Self::Int,
+            ColumnType::Float => Self::Float,
+            ColumnType::Bool => Self::Bool,
+            ColumnType::List { of, .. } => Self::of_column(of, view).list(),
+            ColumnType::Ref(table) => Self::Row(view(table)),
+            ColumnType::String | ColumnType::Enum(_) => Self::TEXT,
+            ColumnType::Ipv4 | ColumnType::Ipv6 | ColumnType::Ip => Self::Text(TextKind::Address),
+            ColumnType::Cidr | ColumnType::Interface => Self::Text(TextKind::Prefix),
+            _ => Self::Text(TextKind::Clean),
+        };
+        if column.optional && column.default.is_none() { ty.optional() } else { ty }
+    }
+
     /// A list of this type.
     pub fn list(self) -> Self {
         Self::List(Box::new(self))
@@ -84,7 +116,7 @@ impl Type {
     pub fn is_clean(&self) -> bool {
         match self {
             Self::Int | Self::Float | Self::Bool => true,
-            Self::Text(Some(name)) => !matches!(name, TypeName::String | TypeName::Enum | TypeName::List),
+            Self::Text(kind) => *kind != TextKind::Any,
             _ => false,
         }
     }
@@ -111,7 +143,7 @@ impl Type {
             (Self::Reported, _) | (_, Self::Reported) => Self::Reported,
             (Self::Absent, known) | (known, Self::Absent) => known.clone().optional(),
             (Self::Optional(a), b) | (b, Self::Optional(a)) => a.join(&b.clone().present()).optional(),
-            (Self::Text(_), Self::Text(_)) => Self::Text(None),
+            (Self::Text(_), Self::Text(_)) => Self::Text(TextKind::Any),
             // What is printed last says itself what it is; only captured text cannot.
             (Self::Text(_), Self::Marked) | (Self::Marked, Self::Text(_)) => Self::Marked,
             (a, b) if a.is_number() && b.is_number() => Self::Float,

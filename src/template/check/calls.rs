@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::scope::{Inferred, Scope};
 use super::{Checker, Diagnostic, Type, code};
+use crate::template::types::TextKind;
 use crate::template::filter::{self, Argument as Declared, ArgumentKind, Input, Output, Parts};
 use crate::template::{function, test};
 use crate::template::syntax::{
@@ -97,11 +98,14 @@ impl<'a> Checker<'a> {
         self.callers.pop();
     }
 
-    fn implicit(&self, parameter: &Parameter, scope: &Scope) -> Option<Inferred> {
+    fn implicit(&mut self, parameter: &Parameter, scope: &Scope) -> Option<Inferred> {
         if !parameter.implicit {
             return None;
         }
         let name = &parameter.name.text;
+        if let Some(view) = self.globals.tables.get(name) {
+            self.checked.tables.insert(*view);
+        }
         scope.find(name).or_else(|| self.callers.iter().rev().find_map(|(caller, _)| caller.find(name))).cloned()
     }
 
@@ -199,7 +203,7 @@ impl<'a> Checker<'a> {
         match base {
             Some(base) if captured => {
                 self.use_plain(template, base);
-                if optional { Type::Text(None).optional() } else { Type::Text(None) }
+                if optional { Type::TEXT.optional() } else { Type::TEXT }
             }
             _ => ty,
         }
@@ -441,14 +445,12 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether a type is an address (or a prefix); text of no known column type is checked when it is rendered.
+/// Whether a type is an address, or a prefix; text of which nothing is known is checked when it is rendered.
 fn fits_address(ty: &Type, prefix: bool) -> bool {
-    use crate::table::spec::TypeName as T;
+    let wanted = if prefix { TextKind::Prefix } else { TextKind::Address };
     match ty {
-        Type::Text(None | Some(T::String)) | Type::Captured | Type::Marked => true,
-        Type::Text(Some(name)) if prefix => matches!(name, T::Cidr | T::Interface),
-        Type::Text(Some(name)) => matches!(name, T::Ipv4 | T::Ipv6 | T::Ip),
-        _ => false,
+        Type::Text(kind) => *kind == TextKind::Any || *kind == wanted,
+        other => other.is_text(),
     }
 }
 
@@ -465,12 +467,12 @@ fn output_of(output: Output, input: &Type, given: &BTreeMap<&'static str, Type>)
         _ => Type::Reported,
     };
     match output {
-        Output::Text => Type::Text(None),
+        Output::Text => Type::TEXT,
         Output::Integer => Type::Int,
         Output::Float => Type::Float,
         Output::Same => match input {
             // A filtered text is no longer what its column's type says.
-            Type::Text(_) => Type::Text(None),
+            Type::Text(_) => Type::TEXT,
             other => other.clone(),
         },
         Output::Default => match given.get("value") {
@@ -484,7 +486,7 @@ fn output_of(output: Output, input: &Type, given: &BTreeMap<&'static str, Type>)
             (Some(entry), None) => entry.clone(),
             _ => Type::Reported,
         },
-        Output::Texts => Type::Text(None).list(),
+        Output::Texts => Type::TEXT.list(),
         Output::Integers => Type::Int.list(),
         Output::Groups => Type::Dictionary(Box::new(input.clone())),
         Output::Values => match input {
@@ -494,7 +496,7 @@ fn output_of(output: Output, input: &Type, given: &BTreeMap<&'static str, Type>)
             }
             _ => Type::Unknown.list(),
         },
-        Output::Keys => Type::Text(None).list(),
+        Output::Keys => Type::TEXT.list(),
         // A key and its value are of unlike types; only their number is known.
         Output::Pairs => Type::Unknown.list().list(),
         Output::Preformatted => Type::Marked,
