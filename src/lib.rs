@@ -7,5 +7,8 @@
 //! ```
 
 pub mod diagnostic;
+pub mod golden;
+pub mod manifest;
 pub mod source;
 pub mod table;
+pub mod write;
