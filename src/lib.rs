@@ -7,5 +7,7 @@
 //! ```
 
 pub mod diagnostic;
+pub mod format;
 pub mod source;
 pub mod table;
+pub mod template;

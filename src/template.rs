@@ -1,0 +1,5 @@
+//! What templates are made of.
+
+pub mod filter;
+pub mod function;
+pub mod test;
