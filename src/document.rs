@@ -229,6 +229,9 @@ fn lower_case(message: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
+/// The schema of any value.
+static ANY: Json = Json::Bool(true);
+
 /// A walk through a document along a schema.
 struct Walk<'a> {
     root: &'a Json,
@@ -270,7 +273,7 @@ impl<'a> Walk<'a> {
         match value.get_mut() {
             DeValue::Table(table) => self.table(first.schema, table, span, path),
             DeValue::Array(array) => {
-                let Some(items) = first.schema.get("items") else { return true };
+                let items = first.schema.get("items").unwrap_or(&ANY);
                 let entries = std::mem::replace(array, DeArray::default()).into_iter().enumerate();
                 *array = entries
                     .filter_map(|(at, mut entry)| {
@@ -278,6 +281,14 @@ impl<'a> Walk<'a> {
                         self.value(items, &mut entry, &path).then_some(entry)
                     })
                     .collect();
+            }
+            DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
+                self.report(
+                    span,
+                    format!("`{path}`: {number} is too large"),
+                    format!("at most {}", i64::MAX),
+                );
+                return false;
             }
             DeValue::String(text) => return self.text(&branches, text, span, path),
             _ => {}
@@ -308,9 +319,7 @@ impl<'a> Walk<'a> {
 
     fn table<'t>(&mut self, schema: &'a Json, table: &mut DeTable<'t>, span: Range<usize>, path: &str) {
         let properties = schema.get("properties").and_then(Json::as_object);
-        let others = schema.get("additionalProperties");
-        let closed = others == Some(&Json::Bool(false));
-        let others = others.filter(|schema| schema.is_object());
+        let others = schema.get("additionalProperties").unwrap_or(&ANY);
         let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
 
         let required = schema.get("required").and_then(Json::as_array);
@@ -327,16 +336,14 @@ impl<'a> Walk<'a> {
         let keep = |(key, mut value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
             let keep = if let Some(schema) = properties.and_then(|known| known.get(key.get_ref().as_ref())) {
                 self.value(schema, &mut value, &join(key.get_ref()))
-            } else if let Some(schema) = others {
+            } else if *others != Json::Bool(false) {
                 // Its name stays known: what refers to it is no further mistake.
-                self.value(schema, &mut value, &join(key.get_ref())) || self.empty(schema, &mut value)
-            } else if closed {
+                self.value(others, &mut value, &join(key.get_ref())) || self.empty(others, &mut value)
+            } else {
                 let known: Vec<&str> =
                     properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
                 self.unknown(&key, &known, path);
                 false
-            } else {
-                true
             };
             keep.then_some((key, value))
         };

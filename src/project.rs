@@ -291,7 +291,7 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
 
     let section = document.project.unwrap_or_default();
     if let Some(name) = &section.name {
-        reader.folder_name("project", name.value(), name.span(file));
+        reader.folder_name("a project", name.value(), name.span(file));
     }
     let golden = reader.folder(section.golden.as_ref(), "golden");
     let templates = reader.folder(section.templates.as_ref(), target::FOLDER);
@@ -306,7 +306,7 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
 
     let environments: Vec<_> = document.environments.entries(file).collect();
     for (name, _) in &environments {
-        reader.folder_name("environment", &name.value, name.span);
+        reader.folder_name("an environment", &name.value, name.span);
     }
     let tables: Vec<_> = document.tables.entries(file).collect();
     let values: Vec<_> = document.values.entries(file).collect();
@@ -397,7 +397,7 @@ impl Reader<'_> {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(fits) {
             self.diagnostics.push(
-                Diagnostic::error(&code::PROJECT_NAME, format!("`{name}` cannot be the name of a {what}"))
+                Diagnostic::error(&code::PROJECT_NAME, format!("`{name}` cannot be the name of {what}"))
                     .at(span, "letters, digits, `_`, `-` and `.`, and neither `.` nor `-` at the start"),
             );
         }
@@ -479,10 +479,10 @@ impl Reader<'_> {
         tables: &BTreeSet<&str>,
     ) -> (Instance, Map<Any>) {
         let Located { value: section, span } = section;
-        self.folder_name("target", &name.value, name.span);
+        self.folder_name("a target", &name.value, name.span);
         let target = section.r#use.map_or_else(|| name.clone(), |target| target.locate(self.file));
         if target.span != name.span {
-            self.folder_name("target", &target.value, target.span);
+            self.folder_name("a target", &target.value, target.span);
         }
         let root = section.root.map_or_else(Utf8PathBuf::new, |root| self.path(&root));
         let mut mapped = IndexMap::new();
@@ -762,4 +762,372 @@ fn is_id(id: &str) -> bool {
             && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
     id.split_once("::").is_some_and(|(stage, what)| part(stage) && part(what))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+    use std::io;
+
+    use super::*;
+    use crate::diagnostic::Place;
+
+    /// A project in memory.
+    #[derive(Default)]
+    pub(crate) struct Memory(pub(crate) BTreeMap<Utf8PathBuf, Vec<u8>>);
+
+    impl Memory {
+        pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+            Self(files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
+        }
+    }
+
+    impl World for Memory {
+        fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+            self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        }
+
+        fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
+            Ok(self.0.keys().filter(|path| path.starts_with(folder)).cloned().collect())
+        }
+    }
+
+    /// The diagnostics as lines: code, place, message, label, further places and hints.
+    pub(crate) fn lines(diagnostics: &Diagnostics, sources: &Sources) -> Vec<String> {
+        let place = |place: &Place| match place {
+            Place::Span(span) => sources.locate(*span).1.to_string(),
+            Place::File(path) => path.to_string(),
+        };
+        let line = |diagnostic: &Diagnostic| {
+            let labels =
+                diagnostic.labels.iter().map(|label| format!("{} {}", place(&label.place), label.text));
+            let hints = diagnostic.hints.iter().map(|hint| format!("hint: {hint}"));
+            let head = format!("{}: {}", diagnostic.code, diagnostic.message);
+            std::iter::once(head).chain(labels).chain(hints).collect::<Vec<_>>().join(" | ")
+        };
+        diagnostics.sorted(sources).iter().map(line).collect()
+    }
+
+    fn compile(text: &str) -> (Option<Project>, Vec<String>) {
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let project = load(&Memory::with(&[(FILE, text)]), &mut sources, &mut diagnostics);
+        (project, lines(&diagnostics, &sources))
+    }
+
+    fn good(text: &str) -> Project {
+        let (project, errors) = compile(text);
+        assert_eq!(errors, Vec::<String>::new());
+        project.unwrap()
+    }
+
+    #[track_caller]
+    fn bad(text: &str, expected: &[&str]) {
+        let (project, errors) = compile(text);
+        assert_eq!(errors, expected);
+        assert!(project.is_none());
+    }
+
+    const DESIGN: &str = r#"
+[project]
+name = "mail"
+[values]
+domain = "example.org"
+tls = { min = "1.2", ciphers = "high" }
+[tables.hosts]
+source = "data/hosts.txt"
+[tables.mx_eu]
+source = "data/mx-eu.csv"
+[tables.mx]
+source = "data/mx.csv"
+key = "fqdn"
+[tables.mx.columns]
+ip   = { type = "ipv4", unique = true }
+fqdn = "fqdn"
+port = { type = "port", default = 25 }
+host = { type = "ref", table = "hosts" }
+transport = { type = "name", expr = "'out-' ~ row.fqdn | slug", unique = true }
+[targets.postfix]
+[targets.mail-eu]
+use = "postfix"
+root = "mail-eu"
+tables = { mx = "mx_eu" }
+values = { domain = "example.eu" }
+[[artifact]]
+template = "motd.tera"
+path = "motd"
+mode = "0755"
+[[rule]]
+each = "mx"
+assert = "row.fqdn is ending_with(pat=values.domain)"
+message = "{{ row.fqdn }} is outside {{ values.domain }}"
+[[rule]]
+name = "spare"
+assert = "mx | length > 1"
+[[allow]]
+rule = "postfix::weak-protocol"
+row = "mx/mx07.example.org"
+reason = "partner still on TLS 1.1"
+until = 2027-03-31
+[environments.prod]
+[environments.lab.values]
+domain = "example.test"
+tls.min = "1.3"
+[environments.lab.tables.mx]
+source = "data/lab/mx.csv"
+[environments.lab.tables.mx.columns]
+port = "port"
+"#;
+
+    #[test]
+    fn the_project_of_the_design() {
+        let project = good(DESIGN);
+        assert_eq!(project.name, "mail");
+        assert_eq!((project.golden.as_str(), project.templates.as_str()), ("golden", "templates"));
+        assert_eq!(project.artifacts[0].mode, 0o755);
+        let ids: Vec<_> = project.rules.iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!(ids, ["rule::failed", "rule::spare"]);
+        let allow = &project.allows[0];
+        assert_eq!(allow.until.value, jiff::civil::date(2027, 3, 31));
+        let row = RowName { table: "mx".into(), key: "mx07.example.org".into() };
+        assert_eq!(allow.row.as_ref().map(|row| row.value.clone()), Some(row));
+
+        let names: Vec<_> =
+            project.environments.iter().map(|environment| environment.name.as_str()).collect();
+        assert_eq!(names, ["prod", "lab"]);
+        let [prod, lab] = &project.environments[..] else { panic!("two environments") };
+        let tables: Vec<_> = prod.tables.keys().map(String::as_str).collect();
+        assert_eq!(tables, ["hosts", "mx_eu", "mx"]);
+        assert_eq!(prod.tables["mx"].source.value, "data/mx.csv");
+        assert_eq!(lab.tables["mx"].source.value, "data/lab/mx.csv");
+        assert_eq!(lab.tables["mx"].key[0].value, "fqdn");
+        let default = |environment: &Environment| {
+            let columns = environment.tables["mx"].columns.as_ref().unwrap();
+            let names: Vec<_> = columns.keys().map(String::as_str).collect();
+            assert_eq!(names, ["ip", "fqdn", "port", "host", "transport"]);
+            columns["port"].value.fields().default
+        };
+        assert_eq!((default(prod), default(lab)), (Some(25.into()), None));
+
+        let value = |values: &Values, name: &str| values[name].value.to_string();
+        assert_eq!(value(&prod.values, "domain"), "\"example.org\"");
+        assert_eq!(value(&lab.values, "domain"), "\"example.test\"");
+        let tls = lab.values["tls"].value.as_table().unwrap();
+        assert_eq!((tls["min"].as_str(), tls["ciphers"].as_str()), (Some("1.3"), Some("high")));
+        let instance = &lab.targets["mail-eu"];
+        assert_eq!((instance.target.value.as_str(), instance.root.as_str()), ("postfix", "mail-eu"));
+        assert_eq!((instance.table("mx"), instance.table("hosts")), ("mx_eu", "hosts"));
+        assert_eq!(value(&instance.values, "domain"), "\"example.eu\"");
+        assert_eq!(lab.targets["postfix"].target.value, "postfix");
+    }
+
+    #[test]
+    fn the_smallest_project() {
+        let project = good("[tables.mx]\nsource = \"mx.csv\"\nkey = \"fqdn\"\n[targets.postfix]\n");
+        assert_eq!(project.environments.len(), 1);
+        assert_eq!(project.environments[0].name, "");
+        assert!(project.environments[0].tables["mx"].columns.is_none());
+        assert_eq!(good("").environments.len(), 1);
+    }
+
+    #[test]
+    fn a_text_is_found_in_its_file_unless_it_has_escapes() {
+        for (written, offset) in [
+            ("\"a b\"", Some(1)),
+            ("'a b'", Some(1)),
+            ("\"\"\"a b\"\"\"", Some(3)),
+            ("'''\na b'''", Some(4)),
+            ("\"a\\u0020b\"", None),
+        ] {
+            let text = format!("[[rule]]\nassert = {written}\n");
+            let mut sources = Sources::default();
+            let project =
+                load(&Memory::with(&[(FILE, &text)]), &mut sources, &mut Diagnostics::default()).unwrap();
+            let assert = &project.rules[0].assert;
+            assert_eq!(assert.value, "a b");
+            assert_eq!(assert.verbatim(&sources), offset.map(|at: usize| at + "[[rule]]\nassert = ".len()));
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_everywhere() {
+        bad(
+            "[projet]\n[tables.mx]\nsorce = \"a.csv\"\nsource = \"b.csv\"\n[tables.mx.columns]\nip = { type = \"ip\", uniqe = true }\n[targets.a]\nusing = \"b\"\n[[rule]]\nassert = \"true\"\nxyz = 1\n[environments.lab.table.x]\n",
+            &[
+                "project::unknown-key: unknown key `projet` | 1:2 known keys: project, values, tables, targets, artifact, rule, allow, environments | hint: did you mean `project`?",
+                "project::unknown-key: unknown key `sorce` in `tables.mx` | 3:1 known keys: source, key, header, columns | hint: did you mean `source`?",
+                "project::unknown-key: unknown key `uniqe` in `tables.mx.columns.ip` | 6:21 known keys: type, unique, optional, default, min, max, pattern, within, values, of, separator, table, local, expr | hint: did you mean `unique`?",
+                "project::unknown-key: unknown key `using` in `targets.a` | 8:1 known keys: use, root, tables, values",
+                "project::unknown-key: unknown key `xyz` in `rule[1]` | 11:1 known keys: name, each, assert, message",
+                "project::unknown-key: unknown key `table` in `environments.lab` | 12:19 known keys: values, tables | hint: did you mean `tables`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn wrong_kinds_are_errors_everywhere() {
+        bad(
+            "project = { name = 7 }\nallow = [{ rule = \"a::b\", reason = \"c\", until = \"2027-03-31\" }, 5]\nvalues = []\n[tables.mx]\nsource = [\"b.csv\"]\nkey = 1.5\nheader = \"yes\"\n[tables.mx.columns]\nip = \"ipv5\"\nmac = 4\n[targets]\na = \"b\"\n[[rule]]\nassert = true\neach = \"mx\"\n[[artifact]]\ntemplate = 2027-01-01\npath = 2027-01-01T00:00:00\nmode = 0\nformat = \"postfix-mian\"",
+            &[
+                "project::value: `project.name`: expected a text, found a whole number | 1:20 not a text",
+                "project::value: `allow[1].until`: expected a date, found a text | 2:49 not a date",
+                "project::value: `allow[2]`: expected a table, found a whole number | 2:65 not a table",
+                "project::value: `values`: expected a table, found a list | 3:10 not a table",
+                "project::value: table `mx` has no `source` | 4:1 `source` must be given",
+                "project::value: `tables.mx.source`: expected a text, found a list | 5:10 not a text",
+                "project::value: `tables.mx.key`: expected a text or a list, found a number | 6:7 not a text or a list",
+                "project::value: `tables.mx.header`: expected true or false, found a text | 7:10 not true or false",
+                "project::value: `ipv5` is not a column type | 9:6 `tables.mx.columns.ip` is one of: string, name, int, float, bool, enum, list, ref, ipv4, ipv6, ip, cidr, interface, mac, port, fqdn, hostname, email, url, path, size, duration, date, ssh-public-key, cert | hint: did you mean `ipv4`?",
+                "project::value: `tables.mx.columns.mac`: expected a text or a table, found a whole number | 10:7 not a text or a table",
+                "project::value: `targets.a`: expected a table, found a text | 12:5 not a table",
+                "project::value: `rule[1].assert`: expected a text, found true or false | 14:10 not a text",
+                "project::value: `artifact[1].template`: expected a text, found a date | 17:12 not a text",
+                "project::value: `artifact[1].path`: expected a text, found a date with a time | 18:8 not a text",
+                "project::value: `artifact[1].mode`: expected a text, found a whole number | 19:8 not a text",
+                "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, shell, systemd, ini, json, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn missing_keys_are_errors() {
+        bad(
+            "[tables.mx]\n[[rule]]\n[[artifact]]\n[[allow]]\n",
+            &[
+                "project::value: table `mx` has no `source` | 1:1 `source` must be given",
+                "project::value: `rule[1]` has no `assert` | 2:1 `assert` must be given",
+                "project::value: `artifact[1]` has no `path` | 3:1 `path` must be given",
+                "project::value: `artifact[1]` has no `template` | 3:1 `template` must be given",
+                "project::value: `allow[1]` has no `reason` | 4:1 `reason` must be given",
+                "project::value: `allow[1]` has no `rule` | 4:1 `rule` must be given",
+                "project::value: `allow[1]` has no `until` | 4:1 `until` must be given",
+            ],
+        );
+    }
+
+    #[test]
+    fn mistakes_of_syntax() {
+        bad(
+            "[project]\nname = mail\nname = \"a\"\nname = \"b\"\n[targets\n",
+            &[
+                "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML",
+                "project::syntax: duplicate key | 3:1 this is not TOML",
+                "project::syntax: duplicate key | 4:1 this is not TOML",
+                "project::syntax: unclosed table, expected `]` | 5:9 this is not TOML",
+            ],
+        );
+        bad(
+            "[project]\nname = \"\n",
+            &["project::syntax: invalid basic string, expected `\"` | 2:9 this is not TOML"],
+        );
+        bad(
+            "[values]\nn = 9223372036854775808\n",
+            &[
+                "project::value: `values.n`: 9223372036854775808 is too large | 2:5 at most 9223372036854775807",
+            ],
+        );
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let world = Memory([(FILE.into(), b"[values]\na = \"\xff\"\n".to_vec())].into());
+        assert!(load(&world, &mut sources, &mut diagnostics).is_none());
+        let expected = ["source::utf8: `confwright.toml` is not UTF-8 | 2:6 this byte begins no character"];
+        assert_eq!(lines(&diagnostics, &sources), expected);
+        let mut diagnostics = Diagnostics::default();
+        assert!(load(&Memory::default(), &mut Sources::default(), &mut diagnostics).is_none());
+        let expected =
+            ["source::read: `confwright.toml` cannot be read: entity not found | confwright.toml "];
+        assert_eq!(lines(&diagnostics, &sources), expected);
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let rules = "letters, digits, `_`, `-` and `.`, and neither `.` nor `-` at the start";
+        let identifier = "a name is lower-case letters, digits and `_`, and begins with no digit";
+        bad(
+            "project.name = \"a/b\"\n[tables.Mx]\nsource = \"a\"\n[tables.row]\nsource = \"a\"\n[tables.mx]\nsource = \"a\"\n[tables.mx.columns]\n\"a b\" = \"ip\"\nloop = \"ip\"\n[targets.\"..\"]\n[targets.a]\nuse = \"b/c\"\n[environments.\"\"]\n[[rule]]\nname = \"A\"\nassert = \"true\"\n[[rule]]\nname = \"b\"\nassert = \"true\"\n[[rule]]\nname = \"b\"\nassert = \"true\"\n[[rule]]\nname = \"failed\"\nassert = \"true\"\n",
+            &[
+                &format!("project::name: `a/b` cannot be the name of a project | 1:16 {rules}"),
+                &format!("project::name: `Mx` cannot be the name of a table | 2:9 {identifier}"),
+                "project::name: `row` cannot be the name of a table: it is reserved | 4:9 templates use this name for something else",
+                &format!("project::name: `a b` cannot be the name of a column | 9:1 {identifier}"),
+                "project::name: `loop` cannot be the name of a column: it is reserved | 10:1 templates use this name for something else",
+                &format!("project::name: `..` cannot be the name of a target | 11:10 {rules}"),
+                &format!("project::name: `b/c` cannot be the name of a target | 13:7 {rules}"),
+                &format!("project::name: `` cannot be the name of an environment | 14:15 {rules}"),
+                "project::name: `A` cannot be the name of a rule | 16:8 lower-case letters, digits and `-`; `failed` and `expression` are taken",
+                "project::name: two rules are called `b` | 22:8 the second one | 19:8 the first one",
+                "project::name: `failed` cannot be the name of a rule | 25:8 lower-case letters, digits and `-`; `failed` and `expression` are taken",
+            ],
+        );
+    }
+
+    #[test]
+    fn unknown_names_are_errors() {
+        bad(
+            "[tables.hosts]\nsource = \"a\"\nkey = [\"nam\", \"ip\", \"ip\"]\ncolumns = { name = \"name\", ip = \"ip\" }\n[targets.a]\ntables = { mx = \"host\" }\n[[rule]]\nname = \"spare\"\neach = \"hots\"\nassert = \"true\"\n[[artifact]]\ntemplate = \"a\"\npath = \"b\"\neach = \"z\"\n[[allow]]\nrule = \"rule::sparse\"\nrow = \"hsts/a\"\nreason = \"r\"\nuntil = 2027-01-01\n[[allow]]\nrule = \"spare\"\nrow = \"hosts\"\nreason = \" \"\nuntil = 2027-01-01\n",
+            &[
+                "project::unknown-name: the key of table `hosts` names no column: `nam` | 3:7 not among the declared columns | hint: did you mean `name`?",
+                "project::value: column `ip` is in the key of table `hosts` twice | 3:7 name each column once",
+                "project::unknown-name: there is no table `host` | 6:17 tables: hosts | hint: did you mean `hosts`?",
+                "project::unknown-name: there is no table `hots` | 9:8 tables: hosts | hint: did you mean `hosts`?",
+                "project::unknown-name: there is no table `z` | 14:8 tables: hosts",
+                "project::unknown-name: there is no rule `rule::sparse` | 16:8 rules: rule::spare | hint: did you mean `rule::spare`?",
+                "project::unknown-name: there is no table `hsts` | 17:7 tables: hosts | hint: did you mean `hosts`?",
+                "project::value: `spare` is not the identifier of a rule or a lint | 21:8 two parts, as in `postfix::weak-protocol`",
+                "project::value: `hosts` does not name a row | 22:7 expected `table/key`",
+                "project::value: an exception has no reason | 23:10 say why it is allowed",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_environment_overrides_only_what_there_is() {
+        bad(
+            "[values]\ndomain = \"a\"\n[tables.mx]\nkey = \"a\"\n[environments.lab.values]\ndomian = \"b\"\n[environments.lab.tables.my]\nsource = \"c\"\n[environments.prod.tables.mx]\nsource = \"d\"\n",
+            &[
+                "project::value: table `mx` has no `source` in environment `lab` | 3:1 `source` must be given",
+                "project::unknown-name: value `domian` is in environment `lab`, but neither in the project nor in environment `prod` | 6:1 overrides no value | hint: did you mean `domain`?",
+                "project::unknown-name: table `my` is in environment `lab`, but neither in the project nor in environment `prod` | 7:26 overrides no table | hint: did you mean `mx`?",
+            ],
+        );
+        let project = good(
+            "[environments.a.values]\nx = 1\n[environments.a.tables.t]\nsource = \"./a/t\"\n[environments.b.values]\nx = 2\n[environments.b.tables.t]\nsource = \"b/t\"\n",
+        );
+        let sources: Vec<_> =
+            project.environments.iter().map(|env| env.tables["t"].source.value.as_str()).collect();
+        assert_eq!(sources, ["a/t", "b/t"]);
+    }
+
+    #[test]
+    fn no_path_leaves_the_project() {
+        bad(
+            "[project]\ngolden = \"templates/x\"\n[tables.a]\nsource = \"../a.csv\"\n[tables.b]\nsource = \"/b.csv\"\n[tables.c]\nsource = \".\"\n[targets.t]\nroot = \"a/../../b\"\n",
+            &[
+                "project::value: `templates/x` and `templates` lie in each other | 2:10 give each its own folder",
+                "project::value: `../a.csv` does not lie inside the project | 4:10 a path relative to the root, without `..`",
+                "project::value: `/b.csv` does not lie inside the project | 6:10 a path relative to the root, without `..`",
+                "project::value: the root itself cannot be this folder | 8:10 name a folder in it",
+                "project::value: `a/../../b` does not lie inside the project | 10:8 a path relative to the root, without `..`",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_root_is_found_from_below() {
+        let root = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(root.path()).unwrap().canonicalize_utf8().unwrap();
+        let below = path.join("a/b");
+        std::fs::DirBuilder::new().recursive(true).create(&below).unwrap();
+        let error = find(&below).unwrap_err();
+        assert_eq!(error.message, format!("there is no confwright.toml in `{below}` or above it"));
+        tempfile::NamedTempFile::new_in(&path).unwrap().persist_noclobber(path.join(FILE)).unwrap();
+        assert_eq!(find(&below).unwrap(), path);
+        assert_eq!(find(&path.join("zz")).unwrap_err().code, "project::missing");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([\\[\\]={}\"',. \n#a-c]|values|tables|environments|rule|allow|artifact|é|\u{feff}){0,60}") {
+            let (project, errors) = compile(&text);
+            proptest::prop_assert_eq!(project.is_none(), !errors.is_empty());
+        }
+    }
 }

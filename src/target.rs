@@ -313,6 +313,7 @@ fn read(
     let (tables, values) =
         section.requires.map_or((None, None), |requires| (requires.tables, requires.values));
     let artifacts = artifacts(section.artifact, file, diagnostics);
+    let checks = checks(section.check, file, diagnostics);
     let mut reader = Reader { file, diagnostics };
     let tables: Option<IndexMap<_, _>> = tables.map(|tables| {
         let required = tables.entries(file).map(|(name, section)| {
@@ -346,7 +347,7 @@ fn read(
         tables,
         values,
         artifacts,
-        checks: checks(section.check, file, diagnostics),
+        checks,
         templates,
     })
 }
@@ -425,4 +426,147 @@ fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagn
         });
     }
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::tests::{Memory, lines};
+
+    /// Loads the targets of a project, with the diagnostics as lines.
+    fn compile(files: &[(&str, &str)]) -> (IndexMap<String, Target>, Vec<String>) {
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let world = Memory::with(files);
+        let project = project::load(&world, &mut sources, &mut diagnostics);
+        let targets = load(&world, &mut sources, &project.unwrap(), &mut diagnostics);
+        (targets, lines(&diagnostics, &sources))
+    }
+
+    #[track_caller]
+    fn bad(target: &str, expected: &[&str]) {
+        let files = [(project::FILE, "[targets.t]\n"), ("templates/t/target.toml", target)];
+        assert_eq!(compile(&files).1, expected);
+    }
+
+    const DESIGN: &str = r#"
+stage = "config"
+about = "One Postfix, a listener and an outbound transport for each address"
+delimiters = "square"
+[requires.tables.mx]
+ip = "ipv4"
+fqdn = { type = "fqdn", optional = true }
+[requires.tables.vms]
+[requires.values]
+domain = { type = "fqdn", default = "example.org" }
+[[artifact]]
+template = "master.cf.tera"
+path = "postfix/master.cf"
+format = "postfix-master"
+mode = "0640"
+[[artifact]]
+template = "vm/lan.network.tera"
+each = "vms"
+path = "image/{{ row.name }}/10-lan.network"
+[[check]]
+name = "postfix check"
+command = ["postfix", "-c", "{root}/postfix", "check"]
+package = "postfix"
+fails-on = "stderr"
+"#;
+
+    #[test]
+    fn the_target_of_the_design() {
+        let (targets, errors) = compile(&[
+            (project::FILE, "[targets.a]\nuse = \"postfix\"\n[targets.postfix]\n"),
+            ("templates/postfix/target.toml", DESIGN),
+            ("templates/postfix/vm/lan.network.tera", ""),
+            ("templates/postfix/master.cf.tera", ""),
+            ("templates/postfix/README.md", ""),
+            ("templates/_shared/tls.tera", ""),
+            ("templates/unused/target.toml", "not even TOML"),
+        ]);
+        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(targets.keys().collect::<Vec<_>>(), ["postfix"]);
+        let target = &targets["postfix"];
+        assert_eq!((target.stage, target.delimiters), (Stage::Config, Delimiters::Square));
+        assert_eq!(target.templates, ["master.cf.tera", "vm/lan.network.tera"]);
+        let tables = target.tables.as_ref().unwrap();
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["mx", "vms"]);
+        assert_eq!(tables["mx"].columns.keys().collect::<Vec<_>>(), ["ip", "fqdn"]);
+        assert!(tables["mx"].columns["fqdn"].value.fields().optional);
+        let domain = target.values.as_ref().unwrap()["domain"].value.fields();
+        assert_eq!(domain.default, Some("example.org".into()));
+        let [master, lan] = &target.artifacts[..] else { panic!("two artifacts") };
+        assert_eq!((master.format, master.mode), (Format::PostfixMaster, 0o640));
+        assert_eq!((lan.format, lan.mode), (Format::Text, 0o644));
+        assert_eq!(lan.each.as_ref().map(|each| each.value.as_str()), Some("vms"));
+        let check = &target.checks[0];
+        assert_eq!((check.command.len(), check.fails_on), (4, FailsOn::Stderr));
+        assert_eq!(check.package.as_deref(), Some("postfix"));
+    }
+
+    #[test]
+    fn a_missing_target() {
+        let (_, errors) = compile(&[
+            (project::FILE, "[targets.mail]\nuse = \"postfxi\"\n[targets.nginx]\n"),
+            ("templates/postfix/target.toml", "stage = \"config\"\n"),
+            ("templates/nginx/a.tera", ""),
+        ]);
+        let expected = [
+            "target::missing: there is no target `postfxi` | 2:7 `templates/postfxi/target.toml` does not exist | hint: did you mean `postfix`?",
+            "target::missing: there is no target `nginx` | 3:10 `templates/nginx/target.toml` does not exist",
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn a_table_that_the_target_does_not_know() {
+        let (_, errors) = compile(&[
+            (
+                project::FILE,
+                "[tables.a]\nsource = \"a.csv\"\n[targets.t]\ntables = { mxs = \"a\" }\n[targets.u]\ntables = { mxs = \"a\" }\n",
+            ),
+            ("templates/t/target.toml", "stage = \"image\"\n[requires.tables.mx]\n"),
+            ("templates/u/target.toml", "stage = \"image\"\n"),
+        ]);
+        let expected = [
+            "project::unknown-name: target `t` requires no table `mxs` | 4:12 the target's name for a table | hint: did you mean `mx`?",
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn all_mistakes_of_a_file_are_reported() {
+        bad(
+            "abuot = \"x\"\ndelimiters = \"sqare\"\n[requires]\ntable = 1\n[requires.tables.Mx]\nip = \"ip4\"\nROW = \"ip\"\n[requires.values]\na = 5\n[[artifact]]\npath = \"x\"\nmode = \"644\"\n[[artifact]]\ntemplate = \"t\"\npath = \"x\"\nmode = \"0888\"\neach = \"mx\"\n[[artifact]]\ntemplate = \"t\"\npath = \"x\"\nmode = \"0044\"\n[[check]]\nname = \"c\"\ncommand = []\nfails-on = \"stdout\"\n[[check]]\nname = \"c\"\ncommand = [\"a\", 1]\n",
+            &[
+                "project::unknown-key: unknown key `abuot` | 1:1 known keys: stage, about, delimiters, requires, artifact, check | hint: did you mean `about`?",
+                "project::value: the file has no `stage` | 1:1 `stage` must be given",
+                "project::value: `sqare` is not a kind of delimiter | 2:14 `delimiters` is one of: curly, square | hint: did you mean `square`?",
+                "project::unknown-key: unknown key `table` in `requires` | 4:1 known keys: tables, values | hint: did you mean `tables`?",
+                "project::name: `Mx` cannot be the name of a table | 5:18 a name is lower-case letters, digits and `_`, and begins with no digit",
+                "project::value: `ip4` is not a column type | 6:6 `requires.tables.Mx.ip` is one of: string, name, int, float, bool, enum, list, ref, ipv4, ipv6, ip, cidr, interface, mac, port, fqdn, hostname, email, url, path, size, duration, date, ssh-public-key, cert | hint: did you mean `ip`?",
+                "project::name: `ROW` cannot be the name of a column | 7:1 a name is lower-case letters, digits and `_`, and begins with no digit",
+                "project::value: `requires.values.a`: expected a text or a table, found a whole number | 9:5 not a text or a table",
+                "project::value: `artifact[1]` has no `template` | 10:1 `template` must be given",
+                "project::value: `0888` is not a mode | 16:8 three octal digits, such as 0644",
+                "project::value: mode `0044` does not let the owner read the file | 21:8 at least 0400",
+                "project::value: the command of check `c` is empty | 24:11 the program and its arguments",
+                "project::value: `stdout` is not a sign of failure | 25:12 `check[1].fails-on` is one of: status, stderr",
+                "project::name: two checks are called `c` | 27:8 the second one | 23:8 the first one",
+                "project::value: `check[2].command[2]`: expected a text, found a whole number | 28:17 not a text",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_artifact_for_each_row_of_a_table_that_is_not_required() {
+        bad(
+            "stage = \"confg\"\n[requires.tables.mx]\n[[artifact]]\ntemplate = \"t\"\npath = \"x\"\neach = \"mxs\"\n",
+            &[
+                "project::value: `confg` is not a stage | 1:9 `stage` is one of: config, image, deploy, verify, access | hint: did you mean `config`?",
+                "project::unknown-name: table `mxs` is not among those that the target requires | 6:8 add it to `requires.tables` | hint: did you mean `mx`?",
+            ],
+        );
+    }
 }
