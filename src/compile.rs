@@ -436,7 +436,7 @@ fn entrance(
         }
         return None;
     };
-    Some(Entrance { template, row, strict: artifact.format.is_strict() })
+    Some(Entrance { template, row, strict: artifact.format.strict })
 }
 
 /// Adds to what is wrong with cells where templates use their columns.

@@ -11,6 +11,7 @@ use crate::diagnostic::{Code, code};
 
 pub mod json;
 pub mod mark;
+mod path;
 pub mod shell;
 pub mod text;
 
@@ -23,6 +24,9 @@ pub struct Format {
     pub name: &'static str,
     /// What files are of this format.
     pub about: &'static str,
+    /// Whether it wants to see every value: one that refuses only what is not printable does not care for numbers,
+    /// addresses and names.
+    pub strict: bool,
     writer: fn() -> Box<dyn Writer>,
     check: fn(&[u8]) -> Result<(), Fault>,
 }
@@ -50,16 +54,17 @@ pub struct Fault {
 
 /// A format that quotes as plain text does until it has a writer of its own.
 const fn like_text(name: &'static str, about: &'static str) -> Format {
-    Format { name, about, writer: text::writer, check: text::check }
+    Format { name, about, strict: false, writer: text::writer, check: text::check }
 }
 
 /// All formats; `text` is the default.
 pub static FORMATS: &[Format] = &[
     like_text("text", "any text; values may have no line breaks and control characters"),
-    Format { name: "json", about: "one JSON text (RFC 8259)", writer: json::writer, check: json::check },
+    Format { name: "json", about: "one JSON text (RFC 8259)", strict: true, writer: json::writer, check: json::check },
     Format {
         name: "shell",
         about: "scripts for a POSIX shell or Bash",
+        strict: true,
         writer: shell::writer,
         check: shell::check,
     },
@@ -82,6 +87,13 @@ pub static FORMATS: &[Format] = &[
     like_text("dovecot", "dovecot.conf and its parts"),
     like_text("prometheus", "Prometheus' text exposition"),
 ];
+
+/// The paths of artifacts: no format of an artifact itself.
+pub static PATH: Format =
+    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: text::check };
+
+/// The format of an artifact that names none.
+pub static TEXT: &Format = &FORMATS[0];
 
 /// The format of a name.
 pub fn find(name: &str) -> Option<&'static Format> {

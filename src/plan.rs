@@ -8,7 +8,7 @@ use tera::{Context, Value as Data};
 
 use crate::compile::Producer;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::format::Format;
+use crate::format::{self, Format};
 use crate::manifest;
 use crate::source::{Sources, Span};
 use crate::table::Tables;
@@ -27,7 +27,7 @@ pub struct Planned {
     /// Its permission bits.
     pub mode: u32,
     /// Its language.
-    pub format: Format,
+    pub format: &'static Format,
     /// The instance of a target that makes it; empty for the project's own.
     pub target: String,
     /// The template's name.
@@ -141,7 +141,7 @@ struct Paths {
 impl Paths {
     fn render(&self, name: &str, artifact: &Artifact, context: &Context) -> Result<Utf8PathBuf, Diagnostic> {
         let mut bytes = Vec::new();
-        match self.engine.render(&self.library, name, Format::Path, context, &mut bytes) {
+        match self.engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
             Ok(()) => {}
             Err(Failure::Diagnostic { diagnostic, .. }) => return Err(*diagnostic),
             Err(Failure::Sink(error)) => {

@@ -8,7 +8,7 @@ use tera::{Context, Value as Data};
 
 use crate::compile::{derive, view};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::format::Format;
+use crate::format;
 use crate::project::{self, Project, Rule};
 use crate::source::Sources;
 use crate::table::Tables;
@@ -173,7 +173,7 @@ impl Prepared {
     fn violation(&self, rule: &Rule, context: &Context) -> Diagnostic {
         let message = self.message.as_ref().and_then(|(library, engine)| {
             let mut bytes = Vec::new();
-            engine.render(library, derive::EXPRESSION, Format::Text, context, &mut bytes).ok()?;
+            engine.render(library, derive::EXPRESSION, format::TEXT, context, &mut bytes).ok()?;
             String::from_utf8(bytes).ok()
         });
         let message = message.unwrap_or_else(|| format!("this does not hold: {}", rule.assert.value));

@@ -1,14 +1,16 @@
 //! target.toml: the artifacts and checks that belong together, and what they ask of a project.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::document::{self, At, Located, Map};
+use crate::format::{self, Format};
 use crate::project::{self, Project, Reader};
 use crate::source::{FileId, Sources, Span, World};
 use crate::table::spec::ColumnSpec;
@@ -21,6 +23,22 @@ pub(crate) const FOLDER: &str = "templates";
 
 /// The folder below the templates that all targets share.
 pub const SHARED: &str = "_shared";
+
+/// The name of a known format, which says how values enter an artifact.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FormatName(String);
+
+impl JsonSchema for FormatName {
+    fn schema_name() -> Cow<'static, str> {
+        "format".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = format::FORMATS.iter().map(|format| format.name).collect();
+        schemars::json_schema!({ "type": "string", "enum": names, "title": "format" })
+    }
+}
 
 /// What a target is for; the order is that in which a machine goes through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -37,38 +55,6 @@ pub enum Stage {
     Verify,
     /// Who may do what.
     Access,
-}
-
-/// The language of an artifact, which decides how a value may enter it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(title = "format")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Format {
-    #[default]
-    Text,
-    Shell,
-    Systemd,
-    Ini,
-    Json,
-    Yaml,
-    Toml,
-    Xml,
-    PostfixMain,
-    PostfixMaster,
-    PostfixMap,
-    Nginx,
-    Haproxy,
-    Nftables,
-    Zone,
-    Sudoers,
-    Sshd,
-    AuthorizedKeys,
-    SshKnownHosts,
-    Dovecot,
-    Prometheus,
 }
 
 /// What a template's tags look like.
@@ -138,7 +124,7 @@ pub(crate) struct ArtifactSection {
     #[schemars(required)]
     path: Option<At<String>>,
     /// The language it is in.
-    format: Option<Format>,
+    format: Option<At<FormatName>>,
     /// Its permissions in octal digits, `0644` where they are not given.
     mode: Option<At<String>>,
     /// A table: one artifact for each of its rows, which are bound to `row`.
@@ -203,7 +189,7 @@ pub struct Artifact {
     /// The path, with expressions in it.
     pub path: Located<String>,
     /// Its language.
-    pub format: Format,
+    pub format: &'static Format,
     /// Its permissions, at most `0o777`.
     pub mode: u32,
     /// The table whose rows it is made for.
@@ -369,7 +355,7 @@ pub(crate) fn artifacts(
         artifacts.push(Artifact {
             template: template.locate(file),
             path: path.locate(file),
-            format: section.format.unwrap_or_default(),
+            format: section.format.and_then(|name| format::find(&name.value().0)).unwrap_or(format::TEXT),
             mode,
             each: section.each.map(|each| each.locate(file)),
             span,
@@ -497,8 +483,8 @@ fails-on = "stderr"
         let domain = target.values.as_ref().unwrap()["domain"].value.fields();
         assert_eq!(domain.default, Some("example.org".into()));
         let [master, lan] = &target.artifacts[..] else { panic!("two artifacts") };
-        assert_eq!((master.format, master.mode), (Format::PostfixMaster, 0o640));
-        assert_eq!((lan.format, lan.mode), (Format::Text, 0o644));
+        assert_eq!((master.format.name, master.mode), ("postfix-master", 0o640));
+        assert_eq!((lan.format.name, lan.mode), ("text", 0o644));
         assert_eq!(lan.each.as_ref().map(|each| each.value.as_str()), Some("vms"));
         let check = &target.checks[0];
         assert_eq!((check.command.len(), check.fails_on), (4, FailsOn::Stderr));

@@ -4,8 +4,10 @@ pub mod check;
 pub mod data;
 pub mod engine;
 pub mod filter;
+pub mod function;
 pub mod library;
 pub mod syntax;
+pub mod test;
 pub mod types;
 
 pub use library::{Library, Origin, Template};

@@ -44,7 +44,7 @@ pub enum Type {
 pub enum TextKind {
     /// Nothing.
     Any,
-    /// It holds no control character, as every column type but `string` makes sure.
+    /// It is printable ASCII, as its column's type makes sure.
     Clean,
     /// It is an IP address.
     Address,
@@ -68,7 +68,12 @@ impl Type {
             ColumnType::Bool => Self::Bool,
             ColumnType::List { of, .. } => Self::of_column(of, view).list(),
             ColumnType::Ref(table) => Self::Row(view(table)),
-            ColumnType::String | ColumnType::Enum(_) => Self::TEXT,
+            ColumnType::String
+            | ColumnType::Enum(_)
+            | ColumnType::Path
+            | ColumnType::Cert { .. }
+            | ColumnType::Email
+            | ColumnType::Url => Self::TEXT,
             ColumnType::Ipv4 | ColumnType::Ipv6 | ColumnType::Ip => Self::Text(TextKind::Address),
             ColumnType::Cidr | ColumnType::Interface => Self::Text(TextKind::Prefix),
             _ => Self::Text(TextKind::Clean),
