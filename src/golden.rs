@@ -145,12 +145,14 @@ pub(crate) struct Old {
 /// A rendered artifact and the golden file of its path.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    pub(crate) entry: Entry,
+    /// What the manifest will say of it.
+    pub entry: Entry,
     pub(crate) old: Option<Old>,
 }
 
 impl Outcome {
-    pub(crate) fn change(&self) -> ChangeKind {
+    /// What becomes of the golden file.
+    pub fn change(&self) -> ChangeKind {
         match &self.old {
             None => ChangeKind::Created,
             Some(old) if old.sha256 == self.entry.sha256 => ChangeKind::Unchanged,
@@ -260,7 +262,7 @@ impl Tree {
     pub fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, Diagnostic> {
         let Some((mut file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| unreadable(&self.shown(path.as_str()), &error))?;
+        file.read_to_end(&mut bytes).map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
         Ok(Some(bytes))
     }
 
@@ -323,7 +325,9 @@ impl Tree {
             self.manifest.iter().map(|entry| entry.path.as_str()).chain(self.pending.paths()).collect();
         let in_scope = |path: &str| match scope {
             Scope::Whole => true,
-            Scope::Targets(targets) => self.manifest.get(path).is_some_and(|entry| targets.contains(&entry.target)),
+            Scope::Targets(targets) => {
+                self.manifest.get(path).is_some_and(|entry| targets.contains(&entry.target))
+            }
         };
         let mut obstacles = Diagnostics::default();
         let mut edited = Diagnostics::default();
@@ -359,7 +363,12 @@ impl Tree {
             let foreign = change == ChangeKind::Changed
                 && outcome.old.as_ref().is_some_and(|old| !self.is_ours(path, old.sha256));
             if foreign {
-                edited.push(self.edited(path, "its bytes are neither what was rendered last nor what is rendered now"));
+                edited.push(
+                    self.edited(
+                        path,
+                        "its bytes are neither what was rendered last nor what is rendered now",
+                    ),
+                );
             }
             list.push(Change {
                 path: self.shown(path),
@@ -367,7 +376,10 @@ impl Tree {
                 sha256: Some(outcome.entry.sha256),
                 bytes: Some(outcome.entry.bytes),
                 edited: foreign || link.is_some() || obstacle.is_some(),
-                mode_differs: outcome.old.as_ref().is_some_and(|old| (old.mode ^ outcome.entry.mode) & 0o100 != 0),
+                mode_differs: outcome
+                    .old
+                    .as_ref()
+                    .is_some_and(|old| (old.mode ^ outcome.entry.mode) & 0o100 != 0),
             });
             obstacles.extend(obstacle);
         }
@@ -380,16 +392,16 @@ impl Tree {
                 _ => {}
             }
         }
-        obstacles.extend(links.iter().map(|path| link(&self.shown(path))));
+        obstacles.extend(links.iter().map(|path| link(self.shown(path))));
 
         let mut warnings = Diagnostics::default();
         if let Some(why) = &self.broken {
             let message = format!("the manifest of `{}` is broken: {why}", self.folder);
             if *scope == Scope::Whole {
-                warnings.push(
-                    Diagnostic::warning(&code::GOLDEN_MANIFEST, message)
-                        .at_file(self.shown(MANIFEST), "until it is written anew, every file that differs counts as edited"),
-                );
+                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
+                    self.shown(MANIFEST),
+                    "until it is written anew, every file that differs counts as edited",
+                ));
             } else {
                 obstacles.push(
                     Diagnostic::error(&code::GOLDEN_MANIFEST, message)
@@ -398,7 +410,9 @@ impl Tree {
                 );
             }
         }
-        warnings.extend(self.unknown(|path| known.contains(path) || fresh.contains(path) || links.contains(path)));
+        warnings.extend(
+            self.unknown(|path| known.contains(path) || fresh.contains(path) || links.contains(path)),
+        );
 
         let mut manifest = match scope {
             Scope::Whole => Manifest::default(),
@@ -439,7 +453,8 @@ impl Tree {
 
     /// The hashes that a file of this path may have and still be ours, but for the fresh one.
     fn is_ours(&self, path: &str, sha256: Sha256) -> bool {
-        self.manifest.get(path).is_some_and(|entry| entry.sha256 == sha256) || self.pending.allows(path, sha256)
+        self.manifest.get(path).is_some_and(|entry| entry.sha256 == sha256)
+            || self.pending.allows(path, sha256)
     }
 
     fn edited(&self, path: &str, text: &str) -> Diagnostic {
@@ -448,8 +463,12 @@ impl Tree {
             .at_file(shown, text)
             .hint("move the edit into a template or a table; `--force` gives it up");
         match (&self.broken, &self.manifest_text) {
-            (Some(_), _) => diagnostic.hint("the manifest is broken, so every file that differs counts as edited"),
-            (None, None) => diagnostic.hint("there is no manifest, so every file that differs counts as edited"),
+            (Some(_), _) => {
+                diagnostic.hint("the manifest is broken, so every file that differs counts as edited")
+            }
+            (None, None) => {
+                diagnostic.hint("there is no manifest, so every file that differs counts as edited")
+            }
             _ => diagnostic,
         }
     }
@@ -464,7 +483,9 @@ impl Tree {
         let goes = |path: &str| matches!(gone.get(path), Some(Some(_)));
         for prefix in prefixes(path) {
             match self.kinds.get(prefix) {
-                Some(Kind::File) if prefix != path && !goes(prefix) => return Some(no_folder(&self.shown(prefix))),
+                Some(Kind::File) if prefix != path && !goes(prefix) => {
+                    return Some(no_folder(self.shown(prefix)));
+                }
                 Some(Kind::Other) => return Some(misplaced(&self.shown(prefix), Kind::Other)),
                 _ => {}
             }
@@ -534,7 +555,8 @@ impl Tree {
             }
         }
         (total >= GUARDED && deletes * 2 > total).then(|| {
-            let message = format!("this would delete {deletes} of the {total} artifacts in `{}`", self.folder);
+            let message =
+                format!("this would delete {deletes} of the {total} artifacts in `{}`", self.folder);
             Diagnostic::error(&code::GOLDEN_DELETES, message)
                 .at_file(self.folder.clone(), "")
                 .hint("if that is meant, add `--force`")
@@ -545,7 +567,7 @@ impl Tree {
     fn fingerprint(&self, path: &str) -> Result<Option<Old>, Diagnostic> {
         let Some((mut file, metadata)) = self.open_golden(path)? else { return Ok(None) };
         let mut fingerprint = Fingerprint::default();
-        io::copy(&mut file, &mut fingerprint).map_err(|error| unreadable(&self.shown(path), &error))?;
+        io::copy(&mut file, &mut fingerprint).map_err(|error| unreadable(self.shown(path), &error))?;
         Ok(Some(Old {
             sha256: fingerprint.sha256(),
             identity: Identity::from(&metadata),
@@ -558,7 +580,7 @@ impl Tree {
         if self.kinds.get(path) != Some(&Kind::File) {
             return Ok(None);
         }
-        open_regular(&self.place(path)).map(Some).map_err(|error| unreadable(&self.shown(path), &error))
+        open_regular(&self.place(path)).map(Some).map_err(|error| unreadable(self.shown(path), &error))
     }
 
     pub(crate) fn kind(&self, path: &str) -> Option<Kind> {
@@ -700,7 +722,7 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Write for Lockstep<W, 
 }
 
 /// The folders on the way to a path, then the path.
-pub(crate) fn prefixes<'p>(path: &'p (impl AsRef<str> + ?Sized)) -> impl Iterator<Item = &'p str> {
+pub(crate) fn prefixes(path: &(impl AsRef<str> + ?Sized)) -> impl Iterator<Item = &str> {
     let path = path.as_ref();
     let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
     ends.filter(|end| *end > 0).map(move |end| &path[..end])
@@ -727,7 +749,9 @@ pub(crate) fn kind_of(place: &Utf8Path) -> io::Result<Option<Kind>> {
 pub(crate) fn look(place: &Utf8Path) -> io::Result<Option<Metadata>> {
     match std::fs::symlink_metadata(place) {
         Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -760,8 +784,12 @@ pub(crate) fn unwritable(path: &Utf8Path, error: &io::Error) -> Diagnostic {
 }
 
 pub(crate) fn link(path: impl AsRef<Utf8Path>) -> Diagnostic {
-    about_file(&code::GOLDEN_LINK, path.as_ref(), "is a symbolic link, and the golden tree is written through none")
-        .hint("remove the link; what it points at is not touched")
+    about_file(
+        &code::GOLDEN_LINK,
+        path.as_ref(),
+        "is a symbolic link, and the golden tree is written through none",
+    )
+    .hint("remove the link; what it points at is not touched")
 }
 
 pub(crate) fn no_folder(path: impl AsRef<Utf8Path>) -> Diagnostic {
@@ -775,4 +803,61 @@ fn misplaced(path: &Utf8Path, kind: Kind) -> Diagnostic {
         _ => "is neither a regular file nor a folder",
     };
     about_file(&code::GOLDEN_WRITE, path, what).hint("move it away")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn prefixes_end_with_the_path() {
+        let of = |path: &str| prefixes(path).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(of("a/b/c"), ["a", "a/b", "a/b/c"]);
+        assert_eq!(of("a"), ["a"]);
+        assert_eq!(of("/a"), ["/a"]);
+    }
+
+    fn hash(bytes: &[u8]) -> Sha256 {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.update(bytes);
+        fingerprint.sha256()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_spilled_is_what_was_written(
+            golden in prop::option::of("[ab]{0,20}"),
+            kept in 0usize..20,
+            fresh in prop::collection::vec("[ab]{0,5}", 0..6),
+        ) {
+            // Often the fresh bytes begin as the golden ones do, or are the same.
+            let start: String = golden.iter().flat_map(|golden| golden.chars().take(kept)).collect();
+            let file = golden.as_ref().map(|golden| {
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(golden.as_bytes()).unwrap();
+                file.rewind().unwrap();
+                file
+            });
+            let spill = |prefix: &mut dyn Read| {
+                let mut spilled = Vec::new();
+                prefix.read_to_end(&mut spilled).map(|_| spilled)
+            };
+            let mut lockstep = Lockstep::new(file, spill);
+            let mut written = String::new();
+            for piece in std::iter::once(&start).chain(&fresh) {
+                lockstep.write_all(piece.as_bytes()).unwrap();
+                written.push_str(piece);
+            }
+            let compared = lockstep.finish().unwrap();
+            prop_assert_eq!(compared.old, golden.as_ref().map(|golden| hash(golden.as_bytes())));
+            let differs = golden.as_ref() != Some(&written);
+            prop_assert_eq!(compared.spilled, differs.then(|| written.clone().into_bytes()));
+            prop_assert_eq!(compared.fresh.bytes(), written.len() as u64);
+            prop_assert_eq!(compared.fresh.sha256(), hash(written.as_bytes()));
+        }
+    }
 }

@@ -72,14 +72,18 @@ impl Serialize for Sha256 {
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let broken = || de::Error::custom(format!("`{text}` is not a SHA-256 in lower-case hexadecimal digits"));
+        let broken =
+            || de::Error::custom(format!("`{text}` is not a SHA-256 in lower-case hexadecimal digits"));
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
             b'a'..=b'f' => Some(byte - b'a' + 10),
             _ => None,
         };
-        let bytes: Option<Vec<u8>> =
-            text.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect();
+        let bytes: Option<Vec<u8>> = text
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?))
+            .collect();
         bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(broken)
     }
 }
@@ -196,7 +200,9 @@ impl Manifest {
             if escaped != path {
                 sums.push('\\');
             }
-            sums.push_str(&format!("{}  {escaped}\n", entry.sha256));
+            // A lone dash is standard input to sha256sum.
+            let folder = if path == "-" { "./" } else { "" };
+            sums.extend([entry.sha256.to_string().as_str(), "  ", folder, &escaped, "\n"]);
         }
         sums.into_bytes()
     }
@@ -326,21 +332,25 @@ mod tests {
             let json = good.replace("\"path\": \"a\"", &format!("\"path\": \"{bad}\""));
             assert!(Manifest::parse(json.as_bytes()).is_err(), "{bad}");
         }
-        for (from, to) in [("0644", "644"), ("0644", "0999"), ("\"bytes\"", "\"size\""), ("{", "<<<<<<< HEAD\n{")] {
+        for (from, to) in
+            [("0644", "644"), ("0644", "0999"), ("\"bytes\"", "\"size\""), ("{", "<<<<<<< HEAD\n{")]
+        {
             assert!(Manifest::parse(good.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
         }
         let sha256 = entry("a").sha256.to_string();
         for bad in [&sha256[1..], &sha256.to_uppercase(), &format!("{sha256}0"), "é"] {
             assert!(Manifest::parse(good.replace(&sha256, bad).as_bytes()).is_err(), "{bad}");
         }
-        let twice = good.replace("[\n", "[\n{}, ").replace("{}", &serde_json::to_string(&entry("a")).unwrap());
+        let twice =
+            good.replace("[\n", "[\n{}, ").replace("{}", &serde_json::to_string(&entry("a")).unwrap());
         assert_eq!(Manifest::parse(twice.as_bytes()).unwrap_err(), "the path `a` is listed twice");
     }
 
     #[test]
     fn odd_names_are_escaped_in_the_sums() {
         let sums = String::from_utf8(manifest(&["a\\b", "n\nl", " x "]).to_sums()).unwrap();
-        let names: Vec<_> = sums.lines().map(|line| (line.starts_with('\\'), line.split_once("  ").unwrap().1)).collect();
+        let names: Vec<_> =
+            sums.lines().map(|line| (line.starts_with('\\'), line.split_once("  ").unwrap().1)).collect();
         assert_eq!(names, [(false, " x "), (true, "a\\\\b"), (true, "n\\nl")]);
     }
 

@@ -20,8 +20,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::{
-    ChangeKind, Changes, Identity, Kind, Outcome, PlannedArtifact, Scope, Tree, kind_of, link, look, no_folder,
-    open_regular, prefixes, unwritable,
+    ChangeKind, Changes, Identity, Kind, Outcome, PlannedArtifact, Scope, Tree, kind_of, link, look,
+    no_folder, open_regular, prefixes, unwritable,
 };
 use crate::manifest::{PENDING, STAGING};
 
@@ -99,7 +99,9 @@ impl Batch {
         let mut failures = Vec::new();
         while let Some(mut staging) = self.trees.pop() {
             if let Err(error) = staging.roll_back() {
-                failures.push(unwritable(staging.tree.folder(), &error).hint("the next render will repair the tree"));
+                failures.push(
+                    unwritable(staging.tree.folder(), &error).hint("the next render will repair the tree"),
+                );
             }
         }
         failures
@@ -133,7 +135,12 @@ pub struct Staging {
 }
 
 impl Staging {
-    fn begin(root: &Utf8Path, folder: &Utf8Path, scope: Scope, stop: Arc<AtomicBool>) -> Result<Self, Diagnostic> {
+    fn begin(
+        root: &Utf8Path,
+        folder: &Utf8Path,
+        scope: Scope,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Diagnostic> {
         let mut made = Vec::new();
         let lock = match lock(root, folder, &mut made) {
             Ok(lock) => lock,
@@ -199,7 +206,9 @@ impl Staging {
         let (outcome, staged) = self.tree.compare_into(artifact, spill, render)?;
         let place = match staged {
             None => None,
-            Some(staged) => Some(staged.close(artifact.mode, false).map_err(|error| self.failed(&artifact.path, &error))?),
+            Some(staged) => Some(
+                staged.close(artifact.mode, false).map_err(|error| self.failed(&artifact.path, &error))?,
+            ),
         };
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).push((outcome, place));
         Ok(())
@@ -260,7 +269,8 @@ impl Staging {
                 (None, Some(old)) if old.mode != outcome.entry.mode => {
                     self.folders(path, false)?;
                     self.still(path, Some(old.identity))?;
-                    self.set_mode(path, outcome.entry.mode, old.mode).map_err(|error| self.failed(path, &error))?;
+                    self.set_mode(path, outcome.entry.mode, old.mode)
+                        .map_err(|error| self.failed(path, &error))?;
                 }
                 _ => {}
             }
@@ -301,7 +311,9 @@ impl Staging {
 
     /// Folders that hold nothing any more, the innermost first.
     fn emptied(&self, changes: &Changes) -> Vec<String> {
-        let above = |path: &str| prefixes(path).map(str::to_owned).filter(|folder| folder != path).collect::<Vec<_>>();
+        let above = |path: &str| {
+            prefixes(path).map(str::to_owned).filter(|folder| folder != path).collect::<Vec<_>>()
+        };
         let mut emptied: BTreeSet<String> = changes.gone.keys().flat_map(|path| above(path)).collect();
         for outcome in &changes.outcomes {
             let path = outcome.entry.path.as_str();
@@ -313,7 +325,8 @@ impl Staging {
         if emptied.is_empty() {
             return Vec::new();
         }
-        let kept: BTreeSet<String> = changes.manifest.iter().flat_map(|entry| above(entry.path.as_str())).collect();
+        let kept: BTreeSet<String> =
+            changes.manifest.iter().flat_map(|entry| above(entry.path.as_str())).collect();
         emptied.retain(|path| self.tree.kind(path) == Some(Kind::Folder) && !kept.contains(path));
         emptied.into_iter().rev().collect()
     }
@@ -326,11 +339,10 @@ impl Staging {
             }
             let place = self.tree.place(folder);
             match kind_of(&place).map_err(|error| self.failed(folder, &error))? {
-                Some(Kind::Folder) => {}
                 Some(Kind::Link) => return Err(link(self.tree.shown(folder))),
                 Some(Kind::File | Kind::Other) => return Err(no_folder(self.tree.shown(folder))),
                 None if make => self.make_folder(&place).map_err(|error| self.failed(folder, &error))?,
-                None => {}
+                Some(Kind::Folder) | None => {}
             }
             self.solid.insert(folder.to_owned());
         }
@@ -345,9 +357,12 @@ impl Staging {
             found if found.as_ref().map(Identity::from) == identity => Ok(()),
             _ => {
                 let shown = self.tree.shown(path);
-                Err(Diagnostic::error(&code::GOLDEN_EDITED, format!("`{shown}` was changed while it was rendered"))
-                    .at_file(shown, "")
-                    .hint("run again"))
+                Err(Diagnostic::error(
+                    &code::GOLDEN_EDITED,
+                    format!("`{shown}` was changed while it was rendered"),
+                )
+                .at_file(shown, "")
+                .hint("run again"))
             }
         }
     }
