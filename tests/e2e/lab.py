@@ -168,7 +168,7 @@ def main(about, tools, lab, checks, faults):
                 with lab(authority, folder / f"fault-{number}", damage) as running:
                     found = check(running)
                 line = re.sub(r"\s+", " ", check.__doc__).strip()
-                passed &= report([] if found else [f"not found by: {line}"], f"{phrase}: {found[0] if found else ''}")
+                passed &= report([] if found else [f"not found by: {line}"], f"{phrase}: {found[0].splitlines()[0] if found else ''}")
         else:
             with lab(authority, folder / "run", None) as running:
                 for check in checks:
