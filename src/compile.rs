@@ -323,7 +323,7 @@ impl Preparation<'_> {
         let derive = |tables: &Tables, schema: &Schema, column: usize, row: &[Value]| {
             deriver.derive(tables, schema, column, row)
         };
-        Tables::load(specs, self.world, sources, &derive, diagnostics)
+        Tables::load(&specs, self.world, sources, &derive, diagnostics)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what the templates of all instances have in common")]
@@ -488,7 +488,7 @@ impl Environment {
     fn point_at_cells(&self, diagnostic: &mut Diagnostic, refused: &Refused, planned: &Planned, sources: &Sources) {
         for cell in &refused.cells {
             let Some(table) = self.tables.get(&cell.table) else { continue };
-            let Some(column) = table.schema().column(&cell.column) else { continue };
+            let Some((column, _)) = table.schema().column(&cell.column) else { continue };
             let own = planned.row.as_ref().filter(|row| row.table == cell.table).map(|row| row.number);
             let row = own.or_else(|| find_row(table, column, &refused.text, sources));
             if let Some(span) = row.and_then(|row| table.cell_span(sources, row, column)) {
@@ -503,8 +503,9 @@ impl Environment {
 /// The first row whose cell is a text, or holds it, or lies in it.
 fn find_row(table: &Table, column: usize, text: &str, sources: &Sources) -> Option<usize> {
     let mut near = None;
-    for (number, row) in table.rows(sources).enumerate() {
-        let cell = row.values()[column].text().into_owned();
+    for row in table.rows(sources) {
+        let number = row.number;
+        let cell = row.cells[column].text().into_owned();
         if cell == text {
             return Some(number);
         }

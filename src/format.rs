@@ -172,6 +172,8 @@ pub struct MarkReader<W> {
     written: String,
     last: Option<(u32, String)>,
     refusal: Option<Refusal>,
+    /// What the writer below failed with; the engine keeps no more than its kind.
+    error: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -194,6 +196,7 @@ impl<W: io::Write> MarkReader<W> {
             written: String::new(),
             last: None,
             refusal: None,
+            error: None,
         }
     }
 
@@ -213,6 +216,19 @@ impl<W: io::Write> MarkReader<W> {
         self.blame_last(result)
     }
 
+    /// The error of the writer below, if writing failed for that.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    fn put(out: &mut W, error: &mut Option<io::Error>, bytes: &[u8]) -> io::Result<()> {
+        out.write_all(bytes).map_err(|failed| {
+            let kind = failed.kind();
+            *error = Some(failed);
+            kind.into()
+        })
+    }
+
     /// The writer below.
     pub fn into_inner(self) -> W {
         self.out
@@ -226,7 +242,7 @@ impl<W: io::Write> MarkReader<W> {
             State::Literal => {
                 let result = self.format.literal(text);
                 self.blame_last(result)?;
-                self.out.write_all(text)?;
+                Self::put(&mut self.out, &mut self.error, text)?;
             }
             // A head is a letter and at most ten digits.
             State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
@@ -272,7 +288,7 @@ impl<W: io::Write> MarkReader<W> {
             none => *none = Some((expression, text.to_owned())),
         }
         self.blame_last(result)?;
-        self.out.write_all(self.written.as_bytes())
+        Self::put(&mut self.out, &mut self.error, self.written.as_bytes())
     }
 
     fn blame_last(&mut self, result: Result<(), Refused>) -> io::Result<()> {

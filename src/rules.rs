@@ -72,7 +72,7 @@ pub(crate) fn check(
             match prepared.holds(&context) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let key = table.key_text(facts.sources, number);
+                    let key = table.rows(facts.sources).nth(number).map(|row| facts.tables.label(table, number, &row.cells));
                     let allow = project.allows.iter().position(|allow| {
                         let row = allow.row.as_ref().map(|row| &row.value);
                         allow.rule.value == rule.id

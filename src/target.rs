@@ -69,6 +69,19 @@ pub enum Delimiters {
     Square,
 }
 
+impl Stage {
+    /// Its name in target.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Image => "image",
+            Self::Deploy => "deploy",
+            Self::Verify => "verify",
+            Self::Access => "access",
+        }
+    }
+}
+
 /// By what a native validator says that it found something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -112,7 +112,7 @@ impl Deriver {
             })
             .collect();
         let hidden = schema.columns[column..].iter().map(|column| column.name.clone()).collect();
-        views.push(View { name: schema.name.clone(), table: schema.name.clone(), columns, hidden });
+        views.push(View { name: schema.name.clone(), table: schema.name.clone(), columns, hidden, complete: true });
         let row = ViewId(views.len() - 1);
         let globals = Globals { views, tables: IndexMap::new(), values: self.values.0.clone() };
         expression_engine(library, &globals, Some(row), |_| true, "a value of a column")

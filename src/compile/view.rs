@@ -10,9 +10,8 @@ use tera::{Map, Value as Data};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::document::Located;
 use crate::project::{Instance, Values};
-use crate::table::column::Column;
 use crate::table::spec::ColumnSpec;
-use crate::table::{Tables, Value};
+use crate::table::{Column, Tables, Value};
 use crate::target::{RequiredTable, Target};
 use crate::template::check::{Globals, View};
 use crate::template::data;
@@ -41,6 +40,7 @@ pub(super) fn all(tables: &Tables) -> Vec<View> {
                 table: schema.name.clone(),
                 columns: columns.collect(),
                 hidden: Vec::new(),
+                complete: schema.complete,
             }
         })
         .collect()
@@ -110,10 +110,8 @@ fn require_table(
 ) {
     let target = &instance.target.value;
     let Some(found) = tables.get(table) else {
-        // A table that is declared and could not be read has its own errors.
-        if !tables.is_declared(table) {
-            let place = instance.tables.get(name).map_or(instance.span, |mapped| mapped.table.span);
-            diagnostics.push(
+        let place = instance.tables.get(name).map_or(instance.span, |mapped| mapped.table.span);
+        diagnostics.push(
                 Diagnostic::error(
                     &code::TARGET_REQUIRES,
                     format!("target `{target}` requires a table `{name}`, which the project does not have"),
@@ -121,8 +119,7 @@ fn require_table(
                 .at(place, format!("this instance has no table `{table}`"))
                 .at(requirement.span, "required here")
                 .hint(format!("add `[tables.{table}]`, or name another with `tables = {{ {name} = \"…\" }}`")),
-            );
-        }
+        );
         return;
     };
     let schema = found.schema();
@@ -133,8 +130,9 @@ fn require_table(
         // Its declaration was checked when the target was read.
         let wanted = Column::resolve(column, &spec.value, Some(spec.span), &mut Diagnostics::default());
         let mut ty = Type::of_column(&wanted, &mut |theirs| number_of(&numbers, instance.table(theirs)));
-        match schema.column(column).map(|at| &schema.columns[at]) {
-            None if wanted.optional => {}
+        match schema.column(column).map(|(_, given)| given) {
+            // What a source declares that could not be read is not known.
+            None if wanted.optional || !schema.complete => {}
             None => diagnostics.push(
                 Diagnostic::error(
                     &code::TARGET_REQUIRES,
@@ -250,12 +248,12 @@ pub(super) fn data_of(value: &Value) -> Data {
 }
 
 /// The type of `values` where a target does not say which it requires.
-pub(super) fn type_of_values(values: &Values) -> Type {
+pub(crate) fn type_of_values(values: &Values) -> Type {
     Type::Map(Rc::new(values.iter().map(|(name, value)| (name.clone(), type_of_constant(&value.value))).collect()))
 }
 
 /// `values` where a target does not say which it requires.
-pub(super) fn data_of_values(values: &Values) -> Data {
+pub(crate) fn data_of_values(values: &Values) -> Data {
     let map: Map =
         values.iter().map(|(name, value)| (Key::from(name.clone()), data::constant(&value.value))).collect();
     Data::from(map)

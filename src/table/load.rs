@@ -714,6 +714,7 @@ impl Loader<'_> {
                 whole = false;
                 wrong.push(column);
                 if let Some(diagnostic) = self.cell_fault(table, source, &record, column, fault, range) {
+                    let diagnostic = diagnostic.of_column(&schema.name, &schema.columns[column].name);
                     findings.push(&schema.name, &cells_of(&schema.columns[column]), || diagnostic);
                 } else {
                     findings.unsound.insert(schema.name.clone());

@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use super::Library;
 use super::engine::TAKE;
 use super::syntax::{
-    BinaryOperator, Branch, ComponentDefinition, Entry, Expression, ExpressionId, ExpressionKind, Item, LoopField,
+    BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField,
     Name, Node, NodeKind, UnaryOperator,
 };
 use super::types::{Type, ViewId};
@@ -45,6 +45,8 @@ pub struct View {
     pub columns: IndexMap<String, Type>,
     /// Columns that the table has, but the target does not require.
     pub hidden: Vec<String>,
+    /// Whether all columns are known; where a source could not be read they are not, and nothing is said of them.
+    pub complete: bool,
 }
 
 /// What every template of a target sees.
@@ -769,6 +771,8 @@ impl<'a> Checker<'a> {
                     self.checked.uses.entry(cell.clone()).or_insert(span);
                     cells = BTreeSet::from([cell]);
                     ty.clone()
+                } else if !view.complete {
+                    Type::Reported
                 } else {
                     let diagnostic = unknown_column(view, &name.text);
                     self.report(template, name.range.clone(), diagnostic, "no such column");

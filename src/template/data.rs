@@ -30,9 +30,9 @@ impl Rows {
         sources: &'a Sources,
     ) -> impl Iterator<Item = Data> + 'a {
         let keys = keys(table);
-        let held = table.is_held();
-        table.rows(sources).enumerate().map(move |(number, row)| {
-            if held { self.held(table, number, tables) } else { self.map(table, &keys, row.values(), tables) }
+        table.rows(sources).map(move |row| match table.held(row.number) {
+            Some(_) => self.held(table, row.number, tables),
+            None => self.map(table, &keys, &row.cells, tables),
         })
     }
 
@@ -58,7 +58,7 @@ impl Rows {
         Data::from(map)
     }
 
-    fn value(&mut self, value: &Value, refers_to: Option<&str>, tables: &Tables) -> Data {
+    pub(crate) fn value(&mut self, value: &Value, refers_to: Option<&str>, tables: &Tables) -> Data {
         match value {
             Value::Absent => Data::none(),
             Value::Text(text) => Data::from(&**text),

@@ -10,7 +10,7 @@ use super::check::{CellColumn, Checked, PrintSite, Wrapping};
 use super::syntax::{Delimiters, original_offset};
 use super::{Library, filter};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::format::{self, Format, MarkReader, Refusal};
+use crate::format::{Format, MarkReader, Refusal};
 
 /// The filter that hands the value of an expression over, for [`Engine::evaluate`].
 pub const TAKE: &str = "__take";
@@ -76,7 +76,7 @@ impl Engine {
         });
         for number in 0..checked.sites.len() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
-            filter::register_emitter(&mut tera, number);
+            filter::register_emitter(&mut tera, number, filter::Printed::Value);
         }
         let mut insertions = Vec::with_capacity(library.templates.len());
         for number in 0..library.templates.len() {
@@ -99,28 +99,23 @@ impl Engine {
         &self,
         library: &Library,
         template: &str,
-        format: Format,
+        format: &Format,
         context: &Context,
         sink: &mut dyn io::Write,
     ) -> Result<(), Failure> {
         let mut reader = MarkReader::new(format, sink);
         let rendered = self.tera.render_to(template, context, &mut reader);
-        let finished = match rendered {
-            Ok(()) => reader.finish(),
-            Err(error) => match reader.into_failure() {
-                Some(failure) => Err(failure),
-                None => {
-                    let engine = Unlocated { library, insertions: &self.insertions };
-                    return Err(Failure::Diagnostic {
-                        diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)),
-                        refused: None,
-                    });
-                }
-            },
-        };
-        finished.map_err(|failure| match failure {
-            format::Failure::Sink(error) => Failure::Sink(error),
-            format::Failure::Refused(refusal) => self.refuse(library, &refusal),
+        let finished = if rendered.is_ok() { reader.finish() } else { Ok(()) };
+        if let Some(refusal) = reader.refusal() {
+            return Err(self.refuse(library, refusal));
+        }
+        if let Some(error) = reader.take_error() {
+            return Err(Failure::Sink(error));
+        }
+        finished.map_err(Failure::Sink)?;
+        rendered.map_err(|error| {
+            let engine = Unlocated { library, insertions: &self.insertions };
+            Failure::Diagnostic { diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)), refused: None }
         })
     }
 
@@ -140,18 +135,19 @@ impl Engine {
 
     fn refuse(&self, library: &Library, refusal: &Refusal) -> Failure {
         let site = self.sites.get(refusal.expression as usize);
-        let mut diagnostic = Diagnostic::error(refusal.code, refusal.message.clone());
+        let refused = &refusal.refused;
+        let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
         if let Some(site) = site {
             let span = library.templates[site.template].span(site.range.clone());
             diagnostic = diagnostic.at(span, "printed here");
         }
-        for hint in &refusal.hints {
-            diagnostic = diagnostic.hint(hint.clone());
+        if !refused.hint.is_empty() {
+            diagnostic = diagnostic.hint(refused.hint);
         }
         let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
         Failure::Diagnostic {
             diagnostic: Box::new(diagnostic),
-            refused: Some(Refused { text: refusal.text.clone(), cells }),
+            refused: Some(Refused { text: refusal.value.clone(), cells }),
         }
     }
 }

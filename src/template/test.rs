@@ -1,4 +1,7 @@
-//! The tests of templates (`is defined`), in one table. All implementations are Tera's.
+//! The tests of templates (`is defined`), in one table. The implementations are Tera's, but of those that ask
+//! whether a value is there: an absent cell is `none`, which Tera counts as defined.
+
+use tera::{Kwargs, State, Tera, Value};
 
 use super::filter::{Argument, ArgumentKind, Input};
 
@@ -89,6 +92,16 @@ pub static TESTS: &[Test] = &[
         example: ("{{ ['a', 'b'] is containing(pat='b') }}", "true"),
     },
 ];
+
+/// Gives an engine the tests whose implementation is ours. It must come before any template.
+pub fn register(tera: &mut Tera) {
+    fn is_absent(value: &Value) -> bool {
+        value.is_none() || value.is_undefined()
+    }
+    tera.register_test("defined", |value: &Value, _: Kwargs, _: &State<'_>| !is_absent(value));
+    tera.register_test("undefined", |value: &Value, _: Kwargs, _: &State<'_>| is_absent(value));
+    tera.register_test("none", |value: &Value, _: Kwargs, _: &State<'_>| is_absent(value));
+}
 
 /// The test of a name.
 pub fn find(name: &str) -> Option<&'static Test> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use crate::table::column::{Column, ColumnType};
+use crate::table::{Column, ColumnType};
 
 /// The type of an expression.
 #[derive(Debug, Clone, PartialEq)]
