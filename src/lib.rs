@@ -6,6 +6,7 @@
 //! arguments -> Project -> Tables + Targets -> Plan -> Artifacts -> Manifest -> Changes -> Report
 //! ```
 
+pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod document;
