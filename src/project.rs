@@ -976,7 +976,7 @@ port = "port"
                 "project::value: `artifact[1].template`: expected a text, found a date | 17:12 not a text",
                 "project::value: `artifact[1].path`: expected a text, found a date with a time | 18:8 not a text",
                 "project::value: `artifact[1].mode`: expected a text, found a whole number | 19:8 not a text",
-                "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, shell, systemd, ini, json, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
+                "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, json, shell, systemd, ini, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
             ],
         );
     }

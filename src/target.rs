@@ -1,14 +1,16 @@
 //! target.toml: the artifacts and checks that belong together, and what they ask of a project.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::document::{self, At, Located, Map};
+use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
 use crate::source::{FileId, Sources, Span, World};
 use crate::table::spec::ColumnSpec;
@@ -21,6 +23,22 @@ pub(crate) const FOLDER: &str = "templates";
 
 /// The folder below the templates that all targets share.
 pub const SHARED: &str = "_shared";
+
+/// The name of a known format, which says how values enter an artifact.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FormatName(String);
+
+impl JsonSchema for FormatName {
+    fn schema_name() -> Cow<'static, str> {
+        "format".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = format::FORMATS.iter().map(|format| format.name).collect();
+        schemars::json_schema!({ "type": "string", "enum": names, "title": "format" })
+    }
+}
 
 /// What a target is for; the order is that in which a machine goes through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -39,38 +57,6 @@ pub enum Stage {
     Access,
 }
 
-/// The language of an artifact, which decides how a value may enter it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(title = "format")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Format {
-    #[default]
-    Text,
-    Shell,
-    Systemd,
-    Ini,
-    Json,
-    Yaml,
-    Toml,
-    Xml,
-    PostfixMain,
-    PostfixMaster,
-    PostfixMap,
-    Nginx,
-    Haproxy,
-    Nftables,
-    Zone,
-    Sudoers,
-    Sshd,
-    AuthorizedKeys,
-    SshKnownHosts,
-    Dovecot,
-    Prometheus,
-}
-
 /// What a template's tags look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +67,19 @@ pub enum Delimiters {
     Curly,
     /// `[[ ]]`, `[% %]` and `[# #]`.
     Square,
+}
+
+impl Stage {
+    /// Its name in target.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Image => "image",
+            Self::Deploy => "deploy",
+            Self::Verify => "verify",
+            Self::Access => "access",
+        }
+    }
 }
 
 /// By what a native validator says that it found something.
@@ -138,7 +137,7 @@ pub(crate) struct ArtifactSection {
     #[schemars(required)]
     path: Option<At<String>>,
     /// The language it is in.
-    format: Option<Format>,
+    format: Option<At<FormatName>>,
     /// Its permissions in octal digits, `0644` where they are not given.
     mode: Option<At<String>>,
     /// A table: one artifact for each of its rows, which are bound to `row`.
@@ -203,7 +202,7 @@ pub struct Artifact {
     /// The path, with expressions in it.
     pub path: Located<String>,
     /// Its language.
-    pub format: Format,
+    pub format: &'static Format,
     /// Its permissions, at most `0o777`.
     pub mode: u32,
     /// The table whose rows it is made for.
@@ -413,7 +412,7 @@ pub(crate) fn artifacts(
         artifacts.push(Artifact {
             template: template.locate(file),
             path: path.locate(file),
-            format: section.format.unwrap_or_default(),
+            format: section.format.and_then(|name| format::find(&name.value().0)).unwrap_or(format::TEXT),
             mode,
             each: section.each.map(|each| each.locate(file)),
             span,
@@ -541,12 +540,22 @@ fails-on = "stderr"
         let domain = target.values.as_ref().unwrap()["domain"].value.fields();
         assert_eq!(domain.default, Some("example.org".into()));
         let [master, lan] = &target.artifacts[..] else { panic!("two artifacts") };
-        assert_eq!((master.format, master.mode), (Format::PostfixMaster, 0o640));
-        assert_eq!((lan.format, lan.mode), (Format::Text, 0o644));
+        assert_eq!((master.format.name, master.mode), ("postfix-master", 0o640));
+        assert_eq!((lan.format.name, lan.mode), ("text", 0o644));
         assert_eq!(lan.each.as_ref().map(|each| each.value.as_str()), Some("vms"));
         let check = &target.checks[0];
         assert_eq!((check.command.len(), check.fails_on), (4, FailsOn::Stderr));
         assert_eq!(check.package.as_deref(), Some("postfix"));
+    }
+
+    #[test]
+    fn the_project_of_this_repository() {
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let world = crate::source::Disk::new(env!("CARGO_MANIFEST_DIR"));
+        let project = project::load(&world, &mut sources, &mut diagnostics);
+        let targets = project.map(|project| load(&world, &mut sources, &project, &mut diagnostics));
+        assert_eq!(lines(&diagnostics, &sources), Vec::<String>::new());
+        assert!(targets.is_some_and(|targets| targets.contains_key("postfix")));
     }
 
     #[test]
