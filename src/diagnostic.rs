@@ -14,7 +14,9 @@ mod codes;
 pub use codes::{CODES, Code, code};
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing may be written.
@@ -60,6 +62,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// The table and the column that a mistake in a cell lies in, so that the templates that use it can be shown.
+    pub column: Option<(String, String)>,
 }
 
 impl Diagnostic {
@@ -71,6 +75,7 @@ impl Diagnostic {
             message: message.into(),
             labels: Vec::new(),
             hints: Vec::new(),
+            column: None,
         }
     }
 
@@ -83,6 +88,13 @@ impl Diagnostic {
     #[must_use]
     pub fn at(mut self, place: impl Into<Place>, text: impl Into<String>) -> Self {
         self.labels.push(Label { place: place.into(), text: text.into() });
+        self
+    }
+
+    /// Says in which column a cell is wrong.
+    #[must_use]
+    pub fn of_column(mut self, table: impl Into<String>, column: impl Into<String>) -> Self {
+        self.column = Some((table.into(), column.into()));
         self
     }
 
@@ -143,6 +155,11 @@ impl Diagnostics {
     /// Takes the value, or the diagnostic and nothing.
     pub fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|diagnostic| self.push(diagnostic)).ok()
+    }
+
+    /// Changes each of them.
+    pub fn for_each_mut(&mut self, change: impl FnMut(&mut Diagnostic)) {
+        self.list.iter_mut().for_each(change);
     }
 
     /// Whether any is an error.

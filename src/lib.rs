@@ -6,6 +6,19 @@
 //! arguments -> Project -> Tables + Targets -> Plan -> Artifacts -> Manifest -> Changes -> Report
 //! ```
 
+pub mod compile;
 pub mod diagnostic;
+pub mod document;
+pub mod format;
+pub mod golden;
+pub mod manifest;
+pub mod plan;
+pub mod project;
+pub mod report;
+mod rules;
+pub mod schema;
 pub mod source;
 pub mod table;
+pub mod target;
+pub mod template;
+pub mod write;

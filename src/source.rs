@@ -141,7 +141,11 @@ impl SourceFile {
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.bytes.len());
         let line = self.line_starts().partition_point(|start| *start <= offset).max(1);
-        let start = self.line_starts()[line - 1];
+        let mut start = self.line_starts()[line - 1];
+        if start == 0 && self.bytes[..offset].starts_with(b"\xef\xbb\xbf") {
+            // No editor counts a byte order mark.
+            start = 3;
+        }
         let column = String::from_utf8_lossy(&self.bytes[start..offset]).chars().count() + 1;
         Position { line, column }
     }

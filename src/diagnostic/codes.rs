@@ -87,6 +87,7 @@ codes! {
     GOLDEN_DELETES = "golden::deletes", "A render would delete more than half of the golden tree.";
     GOLDEN_LOCKED = "golden::locked", "Another render is writing the golden tree.";
     GOLDEN_WRITE = "golden::write", "The golden tree cannot be written.";
+    GOLDEN_INTERRUPTED = "golden::interrupted", "The render was interrupted; the golden tree is as it was.";
 
     DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
     CANARY = "check::canary", "Something of the process environment reached an artifact.";

@@ -16,6 +16,7 @@ pub enum ColumnSpec {
 /// The types that a column can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(title = "column type")]
 pub enum TypeName {
     /// Any text.
     #[default]

@@ -1,0 +1,522 @@
+//! A project that is read, checked and planned: everything up to the rendering of artifacts.
+//!
+//! [`prepare`] takes a [`World`] and gives a [`Compilation`]: for each environment the checked tables, an engine for
+//! each instance of a target, and the plan. Nothing has been rendered then; [`Environment::render`] renders one
+//! artifact of the plan into any sink, so that render, check and diff differ in the sink only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use indexmap::IndexMap;
+use tera::{Context, Value as Data};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::plan::{self, Planned};
+use crate::project::{self, Instance, Project, Values};
+use crate::rules;
+use crate::source::{Sources, Span, World};
+use crate::table::{Schema, Table, TableSpec, Tables, Value};
+use crate::target::{self, Artifact, Stage, Target};
+use crate::template::check::{self, CellColumn, Entrance, View};
+use crate::template::data::Rows;
+use crate::template::engine::{Engine, Failure, Refused};
+use crate::template::library::Unparsed;
+use crate::template::syntax::Delimiters;
+use crate::template::types::ViewId;
+use crate::template::{Library, Origin};
+
+pub(crate) mod derive;
+pub(crate) mod view;
+
+/// Which part of a project is compiled.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Instances of targets by name; all if empty.
+    pub targets: Vec<String>,
+    /// Stages; all if empty.
+    pub stages: Vec<Stage>,
+    /// Environments by name; all if empty.
+    pub environments: Vec<String>,
+}
+
+impl Selection {
+    /// Whether every artifact of an environment is meant.
+    pub fn is_whole(&self) -> bool {
+        self.targets.is_empty() && self.stages.is_empty()
+    }
+}
+
+/// A project that is ready to render.
+#[derive(Debug)]
+pub struct Compilation {
+    /// The project as confwright.toml describes it.
+    pub project: Project,
+    /// Its targets, by folder.
+    pub targets: IndexMap<String, Target>,
+    /// The selected environments.
+    pub environments: Vec<Environment>,
+    /// The exceptions of `[[allow]]` that apply to something, by their number.
+    pub allowed: BTreeSet<usize>,
+}
+
+/// An environment that is ready to render.
+#[derive(Debug)]
+pub struct Environment {
+    /// Its name, or "".
+    pub name: String,
+    /// Its golden tree, relative to the root.
+    pub folder: Utf8PathBuf,
+    /// Its tables.
+    pub tables: Tables,
+    /// What it makes, sorted by path.
+    pub artifacts: Vec<Planned>,
+    /// The expressions with `| raw`.
+    pub raw: BTreeSet<Span>,
+    producers: Vec<Producer>,
+}
+
+/// The templates of one instance of a target, or of the project itself.
+#[derive(Debug)]
+pub(crate) struct Producer {
+    /// The instance's name; empty for the project's own artifacts.
+    pub(crate) name: String,
+    /// Below which its artifacts lie.
+    pub(crate) root: Utf8PathBuf,
+    /// Where its artifacts are declared.
+    pub(crate) artifacts: Vec<Artifact>,
+    /// For each of its tables by its own name, the project's.
+    pub(crate) tables: BTreeMap<String, String>,
+    pub(crate) globals: check::Globals,
+    library: Library,
+    engine: Engine,
+    pub(crate) context: Context,
+}
+
+/// Reads and checks a project and plans its artifacts.
+///
+/// Nothing is returned where anything is wrong; all that is wrong is in `diagnostics`. Templates are checked even
+/// where data has errors. `extend` may give every engine more functions, so that a test can seed a fault.
+pub fn prepare(
+    world: &dyn World,
+    sources: &mut Sources,
+    selection: &Selection,
+    extend: &dyn Fn(&mut tera::Tera),
+    diagnostics: &mut Diagnostics,
+) -> Option<Compilation> {
+    let project = project::load(world, sources, diagnostics)?;
+    let targets = target::load(world, sources, &project, diagnostics);
+    check_selection(&project, &targets, selection, diagnostics);
+    let templates = Templates::read(world, sources, &project, &targets, diagnostics);
+    if diagnostics.has_errors() {
+        return None;
+    }
+    let mut compilation =
+        Compilation { project, targets, environments: Vec::new(), allowed: BTreeSet::new() };
+    for number in 0..compilation.project.environments.len() {
+        let name = &compilation.project.environments[number].name;
+        if !selection.environments.is_empty() && !selection.environments.contains(name) {
+            continue;
+        }
+        let stage = Preparation { world, selection, extend, templates: &templates, compilation: &compilation, number };
+        let mut allowed = BTreeSet::new();
+        let environment = stage.environment(sources, &mut allowed, diagnostics);
+        compilation.allowed.extend(allowed);
+        compilation.environments.extend(environment);
+    }
+    if diagnostics.has_errors() { None } else { Some(compilation) }
+}
+
+fn check_selection(
+    project: &Project,
+    targets: &IndexMap<String, Target>,
+    selection: &Selection,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some(environment) = project.environments.first() else { return };
+    let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
+        let known_list = if known.is_empty() { "there is none".into() } else { format!("known: {}", known.join(", ")) };
+        diagnostics.push(
+            Diagnostic::error(&code::USAGE, format!("there is no {what} `{name}`; {known_list}"))
+                .hint_nearest(name, known.iter().copied()),
+        );
+    };
+    for name in &selection.targets {
+        if !environment.targets.contains_key(name) {
+            unknown("target", name, environment.targets.keys().map(String::as_str).collect());
+        }
+    }
+    for name in &selection.environments {
+        if !project.environments.iter().any(|environment| environment.name == *name) {
+            let known = project.environments.iter().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
+            unknown("environment", name, known.collect());
+        }
+    }
+    for stage in &selection.stages {
+        if !targets.values().any(|target| target.stage == *stage) {
+            let message = format!("no target of this project is of the stage `{}`", stage.name());
+            diagnostics.push(Diagnostic::error(&code::USAGE, message));
+        }
+    }
+}
+
+/// The sources of all templates, read once for all environments.
+struct Templates {
+    /// For each target by folder, and "" for the project's own: names and files.
+    files: BTreeMap<String, Vec<(String, crate::source::FileId)>>,
+}
+
+impl Templates {
+    fn read(
+        world: &dyn World,
+        sources: &mut Sources,
+        project: &Project,
+        targets: &IndexMap<String, Target>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut files = BTreeMap::new();
+        let all = world.list(&project.templates).unwrap_or_default();
+        let shared_folder = project.templates.join(target::SHARED);
+        let shared = target::templates(&all, &shared_folder);
+        let mut read = |folder: &Utf8Path, names: &[Utf8PathBuf]| {
+            let mut own = Vec::new();
+            let places = names.iter().map(|name| (name, folder));
+            let own_names: BTreeSet<&Utf8PathBuf> = names.iter().collect();
+            let below = shared.iter().filter(|name| !own_names.contains(name)).map(|name| (name, &*shared_folder));
+            for (name, folder) in places.chain(below) {
+                let path = folder.join(name);
+                let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
+                if let Err(at) = sources.file(file).text() {
+                    diagnostics.push(
+                        Diagnostic::error(&code::SOURCE_UTF8, format!("`{path}` is not UTF-8"))
+                            .at(Span::new(file, at..at + 1), "this byte"),
+                    );
+                    continue;
+                }
+                own.push((name.to_string(), file));
+            }
+            own
+        };
+        for target in targets.values() {
+            let folder = project.templates.join(&target.name);
+            files.insert(target.name.clone(), read(&folder, &target.templates));
+        }
+        if !project.artifacts.is_empty() {
+            let own: Vec<Utf8PathBuf> = target::templates(&all, &project.templates)
+                .into_iter()
+                .filter(|path| path.parent().is_none_or(|parent| parent.as_str().is_empty()))
+                .collect();
+            files.insert(String::new(), read(&project.templates, &own));
+        }
+        Self { files }
+    }
+}
+
+/// What the preparation of one environment needs.
+struct Preparation<'a> {
+    world: &'a dyn World,
+    selection: &'a Selection,
+    extend: &'a dyn Fn(&mut tera::Tera),
+    templates: &'a Templates,
+    compilation: &'a Compilation,
+    number: usize,
+}
+
+impl Preparation<'_> {
+    fn declared(&self) -> &project::Environment {
+        &self.compilation.project.environments[self.number]
+    }
+
+    fn environment(
+        &self,
+        sources: &mut Sources,
+        allowed: &mut BTreeSet<usize>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Environment> {
+        let declared = self.declared();
+        let project = &self.compilation.project;
+        let mut data_diagnostics = Diagnostics::default();
+        let tables = self.tables(sources, &mut data_diagnostics);
+        let views = view::all(&tables);
+        let mut uses: BTreeMap<CellColumn, Span> = BTreeMap::new();
+        let mut raw = BTreeSet::new();
+        let mut producers = Vec::new();
+        let mut walked = BTreeSet::new();
+        for (instance, target) in self.instances() {
+            let producer = self.producer(instance, target, &tables, sources, &mut uses, &mut raw, &mut walked, diagnostics);
+            producers.extend(producer);
+        }
+        point_at_uses(&mut data_diagnostics, &uses);
+        let sound = !data_diagnostics.has_errors();
+        diagnostics.append(data_diagnostics);
+        if !sound || diagnostics.has_errors() {
+            return None;
+        }
+        walked.append(&mut rules::tables_of(project, &tables));
+        let mut rows = Rows::default();
+        let mut lists: BTreeMap<String, Data> = BTreeMap::new();
+        for table in tables.iter().filter(|table| walked.contains(&table.schema().name)) {
+            lists.insert(table.schema().name.clone(), rows.list(table, &tables, sources));
+        }
+        for producer in &mut producers {
+            for (name, table) in &producer.tables {
+                if let Some(list) = lists.get(table) {
+                    producer.context.insert_value(name.clone(), list.clone());
+                }
+            }
+        }
+        let facts = rules::Facts { tables: &tables, views: &views, lists: &lists, sources };
+        rules::check(project, declared, &facts, allowed, diagnostics);
+        let artifacts = plan::plan(&producers, &lists, &tables, sources, diagnostics);
+        let folder =
+            if declared.name.is_empty() { project.golden.clone() } else { project.golden.join(&declared.name) };
+        Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers })
+    }
+
+    /// The selected instances with their targets; last, where it has artifacts, the project itself.
+    fn instances(&self) -> Vec<(Option<&Instance>, Option<&Target>)> {
+        let declared = self.declared();
+        let mut list = Vec::new();
+        for instance in declared.targets.values() {
+            let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
+            let by_name = self.selection.targets.is_empty() || self.selection.targets.contains(&instance.name);
+            let by_stage = self.selection.stages.is_empty() || self.selection.stages.contains(&target.stage);
+            if by_name && by_stage {
+                list.push((Some(instance), Some(target)));
+            }
+        }
+        if self.selection.is_whole() && !self.compilation.project.artifacts.is_empty() {
+            list.push((None, None));
+        }
+        list
+    }
+
+    fn tables(&self, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Tables {
+        let declared = self.declared();
+        let mut specs = Vec::with_capacity(declared.tables.len());
+        for (name, table) in &declared.tables {
+            let mut required = IndexMap::new();
+            for instance in declared.targets.values() {
+                let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
+                for (theirs, requirement) in target.tables.iter().flatten() {
+                    if instance.table(theirs) == name {
+                        for (column, spec) in &requirement.columns {
+                            required.entry(column.clone()).or_insert_with(|| spec.value.clone());
+                        }
+                    }
+                }
+            }
+            specs.push(TableSpec {
+                name: name.clone(),
+                source: table.source.value.clone(),
+                source_span: table.source.span,
+                key: table.key.iter().map(|key| key.value.clone()).collect(),
+                columns: table.columns.as_ref().map(|columns| {
+                    columns.iter().map(|(name, spec)| (name.clone(), (spec.value.clone(), spec.span))).collect()
+                }),
+                required,
+                header: table.header,
+                span: table.span,
+            });
+        }
+        let deriver = derive::Deriver::new(&self.compilation.project, declared, sources, diagnostics);
+        let derive = |tables: &Tables, schema: &Schema, column: usize, row: &[Value]| {
+            deriver.derive(tables, schema, column, row)
+        };
+        Tables::load(&specs, self.world, sources, &derive, diagnostics)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what the templates of all instances have in common")]
+    fn producer(
+        &self,
+        instance: Option<&Instance>,
+        target: Option<&Target>,
+        tables: &Tables,
+        sources: &Sources,
+        uses: &mut BTreeMap<CellColumn, Span>,
+        raw: &mut BTreeSet<Span>,
+        walked: &mut BTreeSet<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Producer> {
+        let declared = self.declared();
+        let project = &self.compilation.project;
+        let values: &Values = instance.map_or(&declared.values, |instance| &instance.values);
+        let seen = view::of_instance(instance, target, tables, values, diagnostics)?;
+        let delimiters = match target.map(|target| target.delimiters) {
+            Some(target::Delimiters::Square) => Delimiters::Square,
+            _ => Delimiters::Curly,
+        };
+        let folder = target.map_or("", |target| target.name.as_str());
+        let files = self.templates.files.get(folder).map(Vec::as_slice).unwrap_or_default();
+        let unparsed = files.iter().map(|(name, file)| Unparsed {
+            name: name.clone(),
+            origin: Origin::File(*file),
+            // Files that are not UTF-8 were reported when they were read.
+            text: sources.file(*file).text().unwrap_or_default().to_owned(),
+            delimiters,
+        });
+        let mut found = Diagnostics::default();
+        let library = Library::build(unparsed.collect(), sources, &mut found);
+        let artifacts = target.map_or(&project.artifacts, |target| &target.artifacts).clone();
+        let mut entrances = Vec::new();
+        for artifact in &artifacts {
+            entrances.extend(entrance(artifact, &library, &seen.globals, found.has_errors(), &mut found));
+        }
+        let mut checked = check::check(&library, &seen.globals, &entrances, &mut found);
+        for (cell, span) in std::mem::take(&mut checked.uses) {
+            uses.entry(cell).or_insert(span);
+        }
+        raw.append(&mut checked.raw);
+        let entered = entrances.iter().filter_map(|entrance| entrance.row);
+        for view in checked.tables.iter().copied().chain(entered) {
+            walked.insert(seen.globals.views[view.0].table.clone());
+        }
+        let sound = !found.has_errors();
+        diagnostics.append(found);
+        if !sound {
+            return None;
+        }
+        let engine = match Engine::with(&library, checked, delimiters, |tera| (self.extend)(tera)) {
+            Ok(engine) => engine,
+            Err(failed) => {
+                diagnostics.append(failed);
+                return None;
+            }
+        };
+        let mut context = Context::new();
+        context.insert_value("project", Data::from(project.name.as_str()));
+        context.insert_value("environment", Data::from(declared.name.as_str()));
+        context.insert_value("values", seen.values);
+        Some(Producer {
+            name: instance.map_or_else(String::new, |instance| instance.name.clone()),
+            root: instance.map_or_else(Utf8PathBuf::new, |instance| instance.root.clone()),
+            artifacts,
+            tables: seen.tables,
+            globals: seen.globals,
+            library,
+            engine,
+            context,
+        })
+    }
+}
+
+/// Where an artifact enters the templates; reports a template or a table that does not exist.
+fn entrance(
+    artifact: &Artifact,
+    library: &Library,
+    globals: &check::Globals,
+    broken: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<Entrance> {
+    let row = match &artifact.each {
+        None => None,
+        Some(each) => match globals.tables.get(&each.value) {
+            Some(view) => Some(*view),
+            None => {
+                diagnostics.push(
+                    Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, format!("there is no table `{}`", each.value))
+                        .at(each.span, "not a table")
+                        .hint_nearest(&each.value, globals.tables.keys().map(String::as_str)),
+                );
+                return None;
+            }
+        },
+    };
+    let Some(template) = library.find(&artifact.template.value) else {
+        // A template that could not be parsed is reported already.
+        if !broken {
+            diagnostics.push(
+                Diagnostic::error(
+                    &code::TEMPLATE_MISSING,
+                    format!("there is no template `{}`", artifact.template.value),
+                )
+                .at(artifact.template.span, "not found")
+                .hint_nearest(&artifact.template.value, library.names()),
+            );
+        }
+        return None;
+    };
+    Some(Entrance { template, row, strict: artifact.format.strict })
+}
+
+/// Adds to what is wrong with cells where templates use their columns.
+fn point_at_uses(diagnostics: &mut Diagnostics, uses: &BTreeMap<CellColumn, Span>) {
+    diagnostics.for_each_mut(|diagnostic| {
+        let Some((table, column)) = diagnostic.column.take() else { return };
+        if let Some(span) = uses.get(&CellColumn { table, column }) {
+            diagnostic.labels.push(crate::diagnostic::Label {
+                place: (*span).into(),
+                text: "the value is used here".into(),
+            });
+        }
+    });
+}
+
+/// Why an artifact could not be rendered.
+#[derive(Debug)]
+pub enum RenderFailure {
+    /// The sink could not be written.
+    Sink(io::Error),
+    /// The template or a value is at fault.
+    Diagnostic(Box<Diagnostic>),
+}
+
+impl Environment {
+    /// Renders one artifact of the plan into a sink.
+    pub fn render(&self, planned: &Planned, sources: &Sources, sink: &mut dyn io::Write) -> Result<(), RenderFailure> {
+        let producer = &self.producers[planned.producer];
+        let rendered = match &planned.row {
+            None => producer.engine.render(&producer.library, &planned.template, planned.format, &producer.context, sink),
+            Some(row) => {
+                let mut context = producer.context.clone();
+                context.insert_value("row", row.data.clone());
+                producer.engine.render(&producer.library, &planned.template, planned.format, &context, sink)
+            }
+        };
+        rendered.map_err(|failure| match failure {
+            Failure::Sink(error) => RenderFailure::Sink(error),
+            Failure::Diagnostic { mut diagnostic, refused } => {
+                if let Some(refused) = refused {
+                    self.point_at_cells(&mut diagnostic, &refused, planned, sources);
+                }
+                RenderFailure::Diagnostic(diagnostic)
+            }
+        })
+    }
+
+    /// Adds the cell that a refused value comes from: the row of the artifact, or the first row with that value.
+    fn point_at_cells(&self, diagnostic: &mut Diagnostic, refused: &Refused, planned: &Planned, sources: &Sources) {
+        for cell in &refused.cells {
+            let Some(table) = self.tables.get(&cell.table) else { continue };
+            let Some((column, _)) = table.schema().column(&cell.column) else { continue };
+            let own = planned.row.as_ref().filter(|row| row.table == cell.table).map(|row| row.number);
+            let row = own.or_else(|| find_row(table, column, &refused.text, sources));
+            if let Some(span) = row.and_then(|row| table.cell_span(sources, row, column)) {
+                let text = format!("the value comes from column `{}`", cell.column);
+                diagnostic.labels.push(crate::diagnostic::Label { place: span.into(), text });
+                return;
+            }
+        }
+    }
+}
+
+/// The first row whose cell is a text, or holds it, or lies in it.
+fn find_row(table: &Table, column: usize, text: &str, sources: &Sources) -> Option<usize> {
+    let mut near = None;
+    for row in table.rows(sources) {
+        let number = row.number;
+        let cell = row.cells[column].text().into_owned();
+        if cell == text {
+            return Some(number);
+        }
+        if near.is_none() && !cell.is_empty() && (text.contains(&cell) || cell.contains(text)) {
+            near = Some(number);
+        }
+    }
+    near
+}
+
+/// The view of a table by its name in the project.
+pub(crate) fn view_of(views: &[View], table: &str) -> Option<ViewId> {
+    views.iter().position(|view| view.table == table).map(ViewId)
+}

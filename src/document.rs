@@ -1,0 +1,429 @@
+//! TOML files with places: all mistakes of a file in one run, and the decoded value.
+//!
+//! A type's JSON Schema, made from its declaration, is the one description of a file: [`read`] walks the
+//! document along it, reports what does not fit and takes it out, and serde decodes the rest. The same schema
+//! goes to editors ([`schema`]). To serde every field is optional; which ones are required only the schema
+//! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
+
+use std::borrow::{Borrow, Cow};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::source::{FileId, SourceFile, Sources, Span};
+
+/// A value with the place where it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written; of a text, with its quotes; of a table, its header.
+    pub span: Span,
+}
+
+impl Located<String> {
+    /// The offset in its file of the text's first byte, where the file holds the text byte for byte: without an
+    /// escape in it.
+    pub fn verbatim(&self, sources: &Sources) -> Option<usize> {
+        let written = sources.file(self.span.file).bytes().get(self.span.range())?;
+        // Between the quotes stands what was written, after the line break that a `"""` may begin with.
+        let quotes = written.iter().take_while(|byte| matches!(byte, b'"' | b'\'' | b'\n' | b'\r')).count();
+        let inside = (0..=quotes).rev().find(|at| written[*at..].starts_with(self.value.as_bytes()))?;
+        Some(self.span.start + inside)
+    }
+}
+
+/// A value of a TOML file, as it is decoded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct At<T>(Spanned<T>);
+
+impl<T> At<T> {
+    /// The value with its place in `file`.
+    pub(crate) fn locate(self, file: FileId) -> Located<T> {
+        Located { span: Span::new(file, self.0.span()), value: self.0.into_inner() }
+    }
+
+    /// The place in `file`.
+    pub(crate) fn span(&self, file: FileId) -> Span {
+        Span::new(file, self.0.span())
+    }
+
+    /// The value.
+    pub(crate) fn value(&self) -> &T {
+        self.0.get_ref()
+    }
+}
+
+impl<T: PartialEq> PartialEq for At<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value() == other.value()
+    }
+}
+
+impl<T: Eq> Eq for At<T> {}
+
+impl<T: Hash> Hash for At<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value().hash(state);
+    }
+}
+
+impl Borrow<str> for At<String> {
+    fn borrow(&self) -> &str {
+        self.value()
+    }
+}
+
+/// A TOML table whose keys are names; in the order of the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent, bound = "T: Deserialize<'de>")]
+pub(crate) struct Map<T>(pub(crate) IndexMap<At<String>, At<T>>);
+
+impl<T> Default for Map<T> {
+    fn default() -> Self {
+        Self(IndexMap::new())
+    }
+}
+
+impl<T> Map<T> {
+    /// The names and their values, with their places in `file`.
+    pub(crate) fn entries(self, file: FileId) -> impl Iterator<Item = (Located<String>, Located<T>)> {
+        self.0.into_iter().map(move |(name, value)| (name.locate(file), value.locate(file)))
+    }
+}
+
+/// A TOML value of any kind.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Any(pub(crate) toml::Value);
+
+/// A date without a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Date(pub(crate) jiff::civil::Date);
+
+impl<'de> Deserialize<'de> for Date {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = toml::value::Datetime::deserialize(deserializer)?;
+        written.to_string().parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A type that is described as another one is.
+macro_rules! described_as {
+    ([$($generics:tt)*] $type:ty => $other:ty) => {
+        impl<$($generics)*> JsonSchema for $type {
+            fn inline_schema() -> bool {
+                <$other>::inline_schema()
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                <$other>::schema_name()
+            }
+
+            fn schema_id() -> Cow<'static, str> {
+                <$other>::schema_id()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                <$other>::json_schema(generator)
+            }
+        }
+    };
+}
+
+described_as!([T: JsonSchema] At<T> => T);
+described_as!([T: JsonSchema] Map<T> => IndexMap<String, T>);
+described_as!([] Any => Json);
+
+impl JsonSchema for Date {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Date".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({ "type": "string", "format": "date" })
+    }
+}
+
+/// The JSON Schema of a TOML file that is decoded as `T`.
+pub(crate) fn schema<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<T>()
+}
+
+/// Reads a TOML file: reports everything in it that does not fit `T`, and decodes what does.
+///
+/// Nothing is returned where the text is not UTF-8 or not TOML.
+pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
+    sources: &Sources,
+    file: FileId,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
+    let source = sources.file(file);
+    let text = match source.text() {
+        Ok(text) => text,
+        Err(at) => {
+            diagnostics.push(
+                Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", source.path()))
+                    .at(Span::new(file, at..at + 1), "this byte begins no character"),
+            );
+            return None;
+        }
+    };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        diagnostics.extend(syntax(&errors, source, file));
+        return None;
+    }
+    let schema = schema::<T>();
+    let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+    let mut walk = Walk { root: schema.as_value(), file, diagnostics };
+    let fits = walk.value(schema.as_value(), &mut root, "");
+    let DeValue::Table(table) = root.into_inner() else { return None };
+    if !fits {
+        return None;
+    }
+    let decoder = toml::de::Deserializer::from(Spanned::new(0..0, table));
+    match T::deserialize(decoder) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let span = Span::new(file, error.span().unwrap_or(0..0));
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, lower_case(error.message()))
+                    .at(span, "in this value"),
+            );
+            None
+        }
+    }
+}
+
+/// What the TOML parser found: the first mistake of each line, as the others on it follow from that one.
+fn syntax(errors: &[toml::de::Error], source: &SourceFile, file: FileId) -> Vec<Diagnostic> {
+    let mut places: Vec<_> =
+        errors.iter().map(|error| (error.span().unwrap_or(0..0), lower_case(error.message()))).collect();
+    places.sort_by_key(|(range, _)| range.start);
+    places.dedup_by_key(|(range, _)| source.position(range.start).line);
+    places
+        .into_iter()
+        .map(|(range, message)| {
+            Diagnostic::error(&code::PROJECT_SYNTAX, message).at(Span::new(file, range), "this is not TOML")
+        })
+        .collect()
+}
+
+fn lower_case(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let mut characters = message.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// The schema of any value.
+static ANY: Json = Json::Bool(true);
+
+/// A walk through a document along a schema.
+struct Walk<'a> {
+    root: &'a Json,
+    file: FileId,
+    diagnostics: &'a mut Diagnostics,
+}
+
+/// One kind of value that a schema accepts.
+struct Branch<'a> {
+    kind: Option<&'static str>,
+    schema: &'a Json,
+    /// What the texts of an enumeration are called.
+    noun: Option<&'a str>,
+}
+
+impl<'a> Walk<'a> {
+    /// Checks a value, and takes out of it what does not fit; says whether it may stay itself.
+    fn value(&mut self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>, path: &str) -> bool {
+        let mut branches = Vec::new();
+        self.branches(schema, None, &mut branches);
+        let found = kind(value.get_ref());
+        branches.retain(|branch| branch.kind != Some("nothing"));
+        let mut expected: Vec<&str> = branches.iter().filter_map(|branch| branch.kind).collect();
+        let fits = |branch: &Branch<'_>| {
+            branch.kind.is_none_or(|kind| kind == found || (kind == "a number" && found == "a whole number"))
+        };
+        branches.retain(fits);
+        let span = value.span();
+        let Some(first) = branches.first() else {
+            expected.dedup();
+            let expected = expected.join(" or ");
+            self.report(
+                span,
+                format!("`{path}`: expected {expected}, found {found}"),
+                format!("not {expected}"),
+            );
+            return false;
+        };
+        match value.get_mut() {
+            DeValue::Table(table) => self.table(first.schema, table, span, path),
+            DeValue::Array(array) => {
+                let items = first.schema.get("items").unwrap_or(&ANY);
+                let entries = std::mem::replace(array, DeArray::default()).into_iter().enumerate();
+                *array = entries
+                    .filter_map(|(at, mut entry)| {
+                        let path = format!("{path}[{}]", at + 1);
+                        self.value(items, &mut entry, &path).then_some(entry)
+                    })
+                    .collect();
+            }
+            DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
+                self.report(
+                    span,
+                    format!("`{path}`: {number} is too large"),
+                    format!("at most {}", i64::MAX),
+                );
+                return false;
+            }
+            DeValue::String(text) => return self.text(&branches, text, span, path),
+            _ => {}
+        }
+        true
+    }
+
+    /// Checks a text against the enumerations that are all it may be.
+    fn text(&mut self, branches: &[Branch<'a>], text: &str, span: Range<usize>, path: &str) -> bool {
+        let mut known = Vec::new();
+        for branch in branches {
+            match (branch.schema.get("const"), branch.schema.get("enum").and_then(Json::as_array)) {
+                (Some(Json::String(only)), _) => known.push(only.as_str()),
+                (_, Some(several)) => known.extend(several.iter().filter_map(Json::as_str)),
+                _ => return true,
+            }
+        }
+        if known.contains(&text) {
+            return true;
+        }
+        let noun = branches.iter().find_map(|branch| branch.noun).unwrap_or("known value");
+        let diagnostic = Diagnostic::error(&code::PROJECT_VALUE, format!("`{text}` is not a {noun}"))
+            .at(Span::new(self.file, span), format!("`{path}` is one of: {}", known.join(", ")))
+            .hint_nearest(text, known.iter().copied());
+        self.diagnostics.push(diagnostic);
+        false
+    }
+
+    fn table<'t>(&mut self, schema: &'a Json, table: &mut DeTable<'t>, span: Range<usize>, path: &str) {
+        let properties = schema.get("properties").and_then(Json::as_object);
+        let others = schema.get("additionalProperties").unwrap_or(&ANY);
+        let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+
+        let required = schema.get("required").and_then(Json::as_array);
+        for name in required.into_iter().flatten().filter_map(Json::as_str) {
+            if !table.contains_key(name) {
+                let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
+                self.report(
+                    span.clone(),
+                    format!("{place} has no `{name}`"),
+                    format!("`{name}` must be given"),
+                );
+            }
+        }
+        let keep = |(key, mut value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
+            let keep = if let Some(schema) = properties.and_then(|known| known.get(key.get_ref().as_ref())) {
+                self.value(schema, &mut value, &join(key.get_ref()))
+            } else if *others != Json::Bool(false) {
+                // Its name stays known: what refers to it is no further mistake.
+                self.value(others, &mut value, &join(key.get_ref())) || self.empty(others, &mut value)
+            } else {
+                let known: Vec<&str> =
+                    properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+                self.unknown(&key, &known, path);
+                false
+            };
+            keep.then_some((key, value))
+        };
+        *table = std::mem::take(table).into_iter().filter_map(keep).collect();
+    }
+
+    fn unknown(&mut self, key: &Spanned<Cow<'_, str>>, known: &[&str], path: &str) {
+        let place = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
+        let message = format!("unknown key `{}`{place}", key.get_ref());
+        let diagnostic = Diagnostic::error(&code::PROJECT_UNKNOWN_KEY, message)
+            .at(Span::new(self.file, key.span()), format!("known keys: {}", known.join(", ")))
+            .hint_nearest(key.get_ref(), known.iter().copied());
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Puts an empty table in the place of a value, if a table is accepted there.
+    fn empty(&self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>) -> bool {
+        let mut branches = Vec::new();
+        self.branches(schema, None, &mut branches);
+        let accepted = branches.iter().any(|branch| branch.kind == Some("a table"));
+        *value.get_mut() = DeValue::Table(DeTable::new());
+        accepted
+    }
+
+    /// The alternatives of a schema, with its references followed.
+    fn branches(&self, schema: &'a Json, noun: Option<&'a str>, into: &mut Vec<Branch<'a>>) {
+        let noun = schema.get("title").and_then(Json::as_str).or(noun);
+        if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
+            if let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
+                self.branches(target, noun, into);
+            }
+            return;
+        }
+        for key in ["allOf", "anyOf", "oneOf"] {
+            if let Some(several) = schema.get(key).and_then(Json::as_array) {
+                several.iter().for_each(|schema| self.branches(schema, noun, into));
+                return;
+            }
+        }
+        let date = schema.get("format").and_then(Json::as_str) == Some("date");
+        let mut push = |kind| into.push(Branch { kind, schema, noun });
+        match schema.get("type") {
+            Some(Json::String(name)) => push(Some(word(name, date))),
+            Some(Json::Array(names)) => {
+                names.iter().filter_map(Json::as_str).for_each(|name| push(Some(word(name, date))));
+            }
+            _ => push(None),
+        }
+    }
+
+    fn report(&mut self, range: Range<usize>, message: String, label: String) {
+        let span = Span::new(self.file, range);
+        self.diagnostics.push(Diagnostic::error(&code::PROJECT_VALUE, message).at(span, label));
+    }
+}
+
+/// What a JSON Schema type is called in messages.
+fn word(name: &str, date: bool) -> &'static str {
+    match name {
+        "string" if date => "a date",
+        "string" => "a text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "a list",
+        "object" => "a table",
+        _ => "nothing",
+    }
+}
+
+/// What a TOML value is called in messages.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(written) if written.date.is_some() && written.time.is_none() => "a date",
+        DeValue::Datetime(_) => "a date with a time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,355 @@
+//! How values enter the formats of artifacts.
+//!
+//! The template engine writes marked text (see [`mark`]) into a [`MarkReader`], which splits it into the
+//! template's own text and printed values and drives the artifact's [`Writer`]. A writer follows the structure
+//! of what the template writes and decides at each value how it is escaped there, or refuses it.
+
+use std::io;
+use std::ops::Range;
+
+use crate::diagnostic::{Code, code};
+
+pub mod json;
+pub mod mark;
+mod path;
+pub mod shell;
+pub mod text;
+
+use mark::{Emitted, Kind};
+
+/// A known format of artifacts.
+#[derive(Debug)]
+pub struct Format {
+    /// Its name in target.toml.
+    pub name: &'static str,
+    /// What files are of this format.
+    pub about: &'static str,
+    /// Whether it wants to see every value: one that refuses only what is not printable does not care for numbers,
+    /// addresses and names.
+    pub strict: bool,
+    writer: fn() -> Box<dyn Writer>,
+    check: fn(&[u8]) -> Result<(), Fault>,
+}
+
+impl Format {
+    /// A fresh writer, for one artifact.
+    pub fn writer(&self) -> Box<dyn Writer> {
+        (self.writer)()
+    }
+
+    /// Whether a whole artifact is well-formed in this format.
+    pub fn check(&self, artifact: &[u8]) -> Result<(), Fault> {
+        (self.check)(artifact)
+    }
+}
+
+/// A structural fault of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it is, in bytes from the start.
+    pub offset: usize,
+    /// A lower-case phrase.
+    pub message: String,
+}
+
+/// A format that quotes as plain text does until it has a writer of its own.
+const fn like_text(name: &'static str, about: &'static str) -> Format {
+    Format { name, about, strict: false, writer: text::writer, check: text::check }
+}
+
+/// All formats; `text` is the default.
+pub static FORMATS: &[Format] = &[
+    like_text("text", "any text; values may have no line breaks and control characters"),
+    Format { name: "json", about: "one JSON text (RFC 8259)", strict: true, writer: json::writer, check: json::check },
+    Format {
+        name: "shell",
+        about: "scripts for a POSIX shell or Bash",
+        strict: true,
+        writer: shell::writer,
+        check: shell::check,
+    },
+    like_text("systemd", "units, networks and other files of systemd"),
+    like_text("ini", "sections of names and values"),
+    like_text("yaml", "YAML"),
+    like_text("toml", "TOML"),
+    like_text("xml", "XML"),
+    like_text("postfix-main", "main.cf of Postfix"),
+    like_text("postfix-master", "master.cf of Postfix"),
+    like_text("postfix-map", "lookup tables of Postfix"),
+    like_text("nginx", "nginx.conf and its parts"),
+    like_text("haproxy", "haproxy.cfg"),
+    like_text("nftables", "rules for nft"),
+    like_text("zone", "DNS zones (RFC 1035)"),
+    like_text("sudoers", "sudoers and its parts"),
+    like_text("sshd", "sshd_config and ssh_config"),
+    like_text("authorized-keys", "authorized_keys of OpenSSH"),
+    like_text("ssh-known-hosts", "known_hosts of OpenSSH"),
+    like_text("dovecot", "dovecot.conf and its parts"),
+    like_text("prometheus", "Prometheus' text exposition"),
+];
+
+/// The paths of artifacts: no format of an artifact itself.
+pub static PATH: Format =
+    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: text::check };
+
+/// The format of an artifact that names none.
+pub static TEXT: &Format = &FORMATS[0];
+
+/// The format of a name.
+pub fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}
+
+/// Follows the structure of one artifact and decides how each value enters it.
+pub trait Writer {
+    /// Takes the next bytes of the template's own text. It refuses what would make one with the value before.
+    fn literal(&mut self, text: &[u8]) -> Result<(), Refused>;
+
+    /// Writes a value as it has to stand here, or refuses it.
+    fn value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused>;
+
+    /// Ends the artifact. It refuses what only its end shows.
+    fn finish(&mut self) -> Result<(), Refused> {
+        Ok(())
+    }
+}
+
+/// Why a writer refuses a value: the one it was just given, or in [`Writer::literal`] the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// `format::value` or `format::ambiguous`.
+    pub code: &'static Code,
+    /// A lower-case phrase.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub hint: &'static str,
+    /// The bytes of the value that are to blame, if only some are.
+    pub at: Option<Range<usize>>,
+}
+
+impl Refused {
+    /// A value that this format has no way to write.
+    pub fn value(message: impl Into<String>) -> Self {
+        Self { code: &code::FORMAT_VALUE, message: message.into(), hint: "", at: None }
+    }
+
+    /// A place that does not say how a value has to be written.
+    pub fn ambiguous(message: impl Into<String>, hint: &'static str) -> Self {
+        Self { code: &code::FORMAT_AMBIGUOUS, message: message.into(), hint, at: None }
+    }
+
+    /// Refuses a value for one of its characters, which starts at a byte.
+    pub(crate) fn character(start: usize, character: char, what: &str, place: &str) -> Self {
+        Self {
+            at: Some(start..start + character.len_utf8()),
+            ..Self::value(format!("{what} (U+{:04X}) in {place}", u32::from(character)))
+        }
+    }
+}
+
+/// A refused value with where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The number of the expression that printed it.
+    pub expression: u32,
+    /// The value's text.
+    pub value: String,
+    /// Why.
+    pub refused: Refused,
+}
+
+/// Takes marked text in pieces of any size and writes the artifact's bytes. It holds no more than one value.
+pub struct MarkReader<W> {
+    format: Box<dyn Writer>,
+    out: W,
+    state: State,
+    /// The bytes of a mark that the last piece ended in.
+    partial: Vec<u8>,
+    /// The head, then the text of the part that is being read.
+    head: Vec<u8>,
+    value: Vec<u8>,
+    /// What the format made of a value; kept for its memory.
+    written: String,
+    last: Option<(u32, String)>,
+    refusal: Option<Refusal>,
+    /// What the writer below failed with; the engine keeps no more than its kind.
+    error: Option<io::Error>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Literal,
+    Head,
+    Value,
+}
+
+impl<W: io::Write> MarkReader<W> {
+    /// A reader for one artifact of a format.
+    pub fn new(format: &Format, out: W) -> Self {
+        Self {
+            format: format.writer(),
+            out,
+            state: State::Literal,
+            partial: Vec::new(),
+            head: Vec::new(),
+            value: Vec::new(),
+            written: String::new(),
+            last: None,
+            refusal: None,
+            error: None,
+        }
+    }
+
+    /// The value that was refused, if writing failed for that.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Ends the artifact. After an error, [`Self::refusal`] tells whether a value was refused.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if self.state != State::Literal {
+            return Err(malformed());
+        }
+        let partial = std::mem::take(&mut self.partial);
+        self.text(&partial)?;
+        let result = self.format.finish();
+        self.blame_last(result)
+    }
+
+    /// The error of the writer below, if writing failed for that.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    fn put(out: &mut W, error: &mut Option<io::Error>, bytes: &[u8]) -> io::Result<()> {
+        out.write_all(bytes).map_err(|failed| {
+            let kind = failed.kind();
+            *error = Some(failed);
+            kind.into()
+        })
+    }
+
+    /// The writer below.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    fn text(&mut self, text: &[u8]) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        match self.state {
+            State::Literal => {
+                let result = self.format.literal(text);
+                self.blame_last(result)?;
+                Self::put(&mut self.out, &mut self.error, text)?;
+            }
+            // A head is a letter and at most ten digits.
+            State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
+            State::Head => self.head.extend_from_slice(text),
+            State::Value => self.value.extend_from_slice(text),
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, byte: u8) -> io::Result<()> {
+        self.state = match (self.state, byte) {
+            (State::Literal, mark::START_BYTE) => State::Head,
+            (State::Head, mark::SEPARATOR_BYTE) => State::Value,
+            (State::Value, mark::END_BYTE) => {
+                self.emit()?;
+                self.head.clear();
+                self.value.clear();
+                State::Literal
+            }
+            _ => return Err(malformed()),
+        };
+        Ok(())
+    }
+
+    fn emit(&mut self) -> io::Result<()> {
+        let (kind, expression) = mark::head(&self.head).ok_or_else(malformed)?;
+        let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
+        self.written.clear();
+        let result = match kind {
+            Kind::Raw => {
+                self.written.push_str(text);
+                // Raw text counts as the template's own.
+                self.format.literal(text.as_bytes())
+            }
+            _ => self.format.value(&Emitted { expression, kind, text }, &mut self.written),
+        };
+        match &mut self.last {
+            Some((number, last)) => {
+                *number = expression;
+                last.clear();
+                last.push_str(text);
+            }
+            none => *none = Some((expression, text.to_owned())),
+        }
+        self.blame_last(result)?;
+        Self::put(&mut self.out, &mut self.error, self.written.as_bytes())
+    }
+
+    fn blame_last(&mut self, result: Result<(), Refused>) -> io::Result<()> {
+        result.map_err(|refused| {
+            let (expression, value) = self.last.clone().unwrap_or_default();
+            let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
+            self.refusal = Some(Refusal { expression, value, refused });
+            error
+        })
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, mark::Malformed)
+}
+
+impl<W: io::Write> io::Write for MarkReader<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let joined;
+        let mut rest = if self.partial.is_empty() {
+            piece
+        } else {
+            let mut bytes = std::mem::take(&mut self.partial);
+            bytes.extend_from_slice(piece);
+            joined = bytes;
+            &joined
+        };
+        // Nothing before `from` needs another look.
+        let mut from = 0;
+        while let Some(found) = memchr::memchr(mark::PREFIX[0], &rest[from..]) {
+            let at = from + found;
+            match rest[at..] {
+                [_, second, third, ..]
+                    if second == mark::PREFIX[1] && (mark::START_BYTE..=mark::END_BYTE).contains(&third) =>
+                {
+                    self.text(&rest[..at])?;
+                    self.mark(third)?;
+                    rest = &rest[at + 3..];
+                    from = 0;
+                }
+                [_] => {
+                    self.partial.extend_from_slice(&rest[at..]);
+                    rest = &rest[..at];
+                    break;
+                }
+                [_, second] if second == mark::PREFIX[1] => {
+                    self.partial.extend_from_slice(&rest[at..]);
+                    rest = &rest[..at];
+                    break;
+                }
+                _ => from = at + 1,
+            }
+        }
+        self.text(rest)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The paths of artifacts: a value is a part of a file's or folder's name.
+
+use super::mark::Emitted;
+use super::{Refused, Writer, text};
+
+pub(super) fn writer() -> Box<dyn Writer> {
+    Box::new(Path)
+}
+
+struct Path;
+
+impl Writer for Path {
+    fn literal(&mut self, _: &[u8]) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused> {
+        text::one_line(value.text, "a path")?;
+        if let Some(at) = value.text.find('/') {
+            let refused = Refused::value(format!("`{}` holds a `/`, which would make a folder", value.text));
+            return Err(Refused { hint: "a value is one name in a path; put `| slug` behind it", at: Some(at..at + 1), ..refused });
+        }
+        out.push_str(value.text);
+        Ok(())
+    }
+}

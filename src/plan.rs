@@ -1,0 +1,196 @@
+//! The plan: which artifact comes from which template and row, sorted by path, no two on one path, all inside the
+//! golden tree.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use tera::{Context, Value as Data};
+
+use crate::compile::Producer;
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::format::{self, Format};
+use crate::manifest;
+use crate::source::{Sources, Span};
+use crate::table::Tables;
+use crate::target::Artifact;
+use crate::template::check::{self, Entrance};
+use crate::template::engine::{Engine, Failure};
+use crate::template::library::Unparsed;
+use crate::template::syntax::Delimiters;
+use crate::template::{Library, Origin};
+
+/// One artifact of the plan.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its path, relative to its golden tree.
+    pub path: Utf8PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its language.
+    pub format: &'static Format,
+    /// The instance of a target that makes it; empty for the project's own.
+    pub target: String,
+    /// The template's name.
+    pub template: String,
+    /// The row that it is made for.
+    pub row: Option<PlannedRow>,
+    /// Where it is declared.
+    pub span: Span,
+    pub(crate) producer: usize,
+}
+
+/// The row of an `each` artifact.
+#[derive(Debug, Clone)]
+pub struct PlannedRow {
+    /// The table, as the project calls it.
+    pub table: String,
+    /// The row's number, from 0.
+    pub number: usize,
+    pub(crate) data: Data,
+}
+
+/// Plans the artifacts of all producers.
+pub(crate) fn plan(
+    producers: &[Producer],
+    lists: &BTreeMap<String, Data>,
+    tables: &Tables,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Planned> {
+    let mut planned = Vec::new();
+    for (number, producer) in producers.iter().enumerate() {
+        let unparsed = producer.artifacts.iter().enumerate().map(|(at, artifact)| Unparsed {
+            name: at.to_string(),
+            origin: Origin::Toml { value: artifact.path.span, prefix: 0 },
+            text: artifact.path.value.clone(),
+            delimiters: Delimiters::Curly,
+        });
+        let mut found = Diagnostics::default();
+        let library = Library::build(unparsed.collect(), sources, &mut found);
+        let row_of = |artifact: &Artifact| {
+            artifact.each.as_ref().and_then(|each| producer.globals.tables.get(&each.value).copied())
+        };
+        let entrances: Vec<Entrance> = producer
+            .artifacts
+            .iter()
+            .enumerate()
+            .filter_map(|(at, artifact)| {
+                Some(Entrance { template: library.find(&at.to_string())?, row: row_of(artifact), strict: true })
+            })
+            .collect();
+        let checked = check::check(&library, &producer.globals, &entrances, &mut found);
+        let sound = !found.has_errors();
+        diagnostics.append(found);
+        if !sound {
+            continue;
+        }
+        let engine = match Engine::new(&library, checked, Delimiters::Curly) {
+            Ok(engine) => engine,
+            Err(failed) => {
+                diagnostics.append(failed);
+                continue;
+            }
+        };
+        let paths = Paths { library, engine };
+        for (at, artifact) in producer.artifacts.iter().enumerate() {
+            let mut add = |row: Option<PlannedRow>, context: &Context| {
+                let path = match paths.render(&at.to_string(), artifact, context) {
+                    Ok(path) => path,
+                    Err(diagnostic) => return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources)),
+                };
+                let path = producer.root.join(path);
+                if let Err(why) = manifest::check_path(&path) {
+                    let diagnostic = Diagnostic::error(&code::PLAN_PATH, format!("`{path}` cannot be an artifact's path: {why}"))
+                        .at(artifact.path.span, "the path");
+                    return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
+                }
+                planned.push(Planned {
+                    path,
+                    mode: artifact.mode,
+                    format: artifact.format,
+                    target: producer.name.clone(),
+                    template: artifact.template.value.clone(),
+                    row,
+                    span: artifact.path.span,
+                    producer: number,
+                });
+            };
+            let Some(each) = &artifact.each else {
+                add(None, &producer.context);
+                continue;
+            };
+            let Some(table) = producer.tables.get(&each.value) else { continue };
+            let mut context = producer.context.clone();
+            for (number, data) in lists.get(table).and_then(Data::as_array).unwrap_or_default().iter().enumerate() {
+                context.insert_value("row", data.clone());
+                add(Some(PlannedRow { table: table.clone(), number, data: data.clone() }), &context);
+            }
+        }
+    }
+    planned.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
+    report_collisions(&planned, tables, sources, diagnostics);
+    planned
+}
+
+/// The templates of the paths of one producer.
+struct Paths {
+    library: Library,
+    engine: Engine,
+}
+
+impl Paths {
+    fn render(&self, name: &str, artifact: &Artifact, context: &Context) -> Result<Utf8PathBuf, Diagnostic> {
+        let mut bytes = Vec::new();
+        match self.engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
+            Ok(()) => {}
+            Err(Failure::Diagnostic { diagnostic, .. }) => return Err(*diagnostic),
+            Err(Failure::Sink(error)) => {
+                return Err(Diagnostic::error(&code::PLAN_PATH, error.to_string()).at(artifact.path.span, ""));
+            }
+        }
+        String::from_utf8(bytes).map(Utf8PathBuf::from).map_err(|_| {
+            Diagnostic::error(&code::PLAN_PATH, "the path is not UTF-8").at(artifact.path.span, "the path")
+        })
+    }
+}
+
+fn point_at_row(diagnostic: Diagnostic, row: Option<&PlannedRow>, tables: &Tables, sources: &Sources) -> Diagnostic {
+    let span = row.and_then(|row| tables.get(&row.table)?.row_span(sources, row.number));
+    match span {
+        Some(span) => diagnostic.at(span, "for this row"),
+        None => diagnostic,
+    }
+}
+
+fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, diagnostics: &mut Diagnostics) {
+    let by_path: BTreeMap<&str, &Planned> = planned.iter().rev().map(|planned| (planned.path.as_str(), planned)).collect();
+    let mut report = |message: String, one: &Planned, other: &Planned| {
+        let mut diagnostic = Diagnostic::error(&code::PLAN_COLLISION, message);
+        for (planned, text) in [(other, "this artifact"), (one, "and this one")] {
+            let row = planned.row.as_ref();
+            diagnostic = match row.and_then(|row| tables.get(&row.table)?.row_span(sources, row.number)) {
+                Some(span) => diagnostic.at(span, format!("{text}, for this row")),
+                None => diagnostic.at(planned.span, text),
+            };
+        }
+        if one.row.is_some() && one.span == other.span {
+            diagnostic = diagnostic.at(one.span, "the path does not tell the rows apart");
+        } else if one.row.is_some() || other.row.is_some() {
+            diagnostic = diagnostic.at(if one.row.is_some() { one.span } else { other.span }, "declared here");
+        }
+        diagnostics.push(diagnostic);
+    };
+    for pair in planned.windows(2) {
+        if pair[0].path == pair[1].path {
+            report(format!("two artifacts have the path `{}`", pair[0].path), &pair[1], &pair[0]);
+        }
+    }
+    for planned in planned {
+        let folders = planned.path.ancestors().skip(1).filter(|folder| !folder.as_str().is_empty());
+        for folder in folders.map(Utf8Path::as_str) {
+            if let Some(other) = by_path.get(folder) {
+                report(format!("`{folder}` is an artifact and the folder of `{}`", planned.path), planned, other);
+            }
+        }
+    }
+}

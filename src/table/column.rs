@@ -1,0 +1,719 @@
+//! A column: its type and constraints, resolved from what TOML says, and what a cell of it may hold.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::mem::discriminant;
+
+use ipnet::IpNet;
+use regex::Regex;
+
+use super::read::{Cell, Raw};
+use super::spec::{ColumnFields, ColumnSpec, OneOrMany, TypeName};
+use super::types::{self, Fault, Measure};
+use super::value::{Value, shown};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
+use crate::source::Span;
+
+/// A column with its type and constraints.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name; an entry of a list has the name of the list's column.
+    pub name: String,
+    /// Its type.
+    pub ty: ColumnType,
+    /// Whether no two rows may have the same value.
+    pub unique: bool,
+    /// Whether a cell may be empty, which makes the value absent.
+    pub optional: bool,
+    /// The value of an empty cell. Of a `ref` it is the key, not the row.
+    pub default: Option<Value>,
+    /// The expression that computes the value; the column is then in no source.
+    pub expr: Option<String>,
+    /// Where it is declared; nothing where the source's header or a target's requirement is all there is.
+    pub span: Option<Span>,
+    limits: Limits,
+}
+
+/// What a column's cells are.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "TypeName describes each; these carry what belongs to it")]
+pub enum ColumnType {
+    String,
+    Name,
+    Int,
+    Float,
+    Bool,
+    /// The values that are allowed, in their order.
+    Enum(Vec<String>),
+    /// Entries, each as `of` says; divided by `separator`, or by white space.
+    List {
+        of: Box<Column>,
+        separator: Option<String>,
+    },
+    /// The table that it refers to.
+    Ref(String),
+    Ipv4,
+    Ipv6,
+    Ip,
+    Cidr,
+    Interface,
+    Mac,
+    Port,
+    Fqdn,
+    Hostname,
+    Email,
+    Url,
+    Path,
+    Size,
+    Duration,
+    Date,
+    SshPublicKey,
+    /// The folder of the project with the public certificates, where there is one.
+    Cert {
+        local: Option<String>,
+    },
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::String => "string",
+            Self::Name => "name",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::Enum(_) => "enum",
+            Self::List { of, .. } => return write!(f, "list of {}", of.ty),
+            Self::Ref(table) => return write!(f, "ref to {table}"),
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Ip => "ip",
+            Self::Cidr => "cidr",
+            Self::Interface => "interface",
+            Self::Mac => "mac",
+            Self::Port => "port",
+            Self::Fqdn => "fqdn",
+            Self::Hostname => "hostname",
+            Self::Email => "email",
+            Self::Url => "url",
+            Self::Path => "path",
+            Self::Size => "size",
+            Self::Duration => "duration",
+            Self::Date => "date",
+            Self::SshPublicKey => "ssh-public-key",
+            Self::Cert { .. } => "cert",
+        })
+    }
+}
+
+impl ColumnType {
+    /// Whether a column of this type does where `required` is asked for: the same type, `ipv4` and `ipv6` for
+    /// `ip`, `fqdn` for `hostname`, fewer values of an `enum`, and for `string` all that prints as it is.
+    pub fn fits(&self, required: &Self) -> bool {
+        match (self, required) {
+            (Self::List { of: entry, .. }, Self::List { of: wanted, .. }) => entry.ty.fits(&wanted.ty),
+            (Self::Ref(table), Self::Ref(wanted)) => table == wanted,
+            // A list or a row does not print.
+            (Self::List { .. } | Self::Ref(_), _) => false,
+            (_, Self::String) | (Self::Ipv4 | Self::Ipv6, Self::Ip) | (Self::Fqdn, Self::Hostname) => true,
+            (Self::Enum(values), Self::Enum(wanted)) => values.iter().all(|value| wanted.contains(value)),
+            _ => discriminant(self) == discriminant(required),
+        }
+    }
+
+    /// The table that cells refer to, in a list or not.
+    pub fn refers_to(&self) -> Option<&str> {
+        match self {
+            Self::Ref(table) => Some(table),
+            Self::List { of, .. } => of.ty.refers_to(),
+            _ => None,
+        }
+    }
+
+    fn parser(&self) -> Option<fn(&str) -> Result<Value, Fault>> {
+        Some(match self {
+            Self::String | Self::Ref(_) => types::string,
+            Self::Name => types::name,
+            Self::Int => types::int,
+            Self::Float => types::float,
+            Self::Bool => types::bool,
+            Self::Ipv4 => types::ipv4,
+            Self::Ipv6 => types::ipv6,
+            Self::Ip => types::ip,
+            Self::Cidr => types::cidr,
+            Self::Interface => types::interface,
+            Self::Mac => types::mac,
+            Self::Port => types::port,
+            Self::Fqdn => types::fqdn,
+            Self::Hostname => types::hostname,
+            Self::Email => types::email,
+            Self::Url => types::url,
+            Self::Path | Self::Cert { .. } => types::path,
+            Self::Size => types::size,
+            Self::Duration => types::duration,
+            Self::Date => types::date,
+            Self::SshPublicKey => types::ssh_public_key,
+            // These need more than the text.
+            Self::Enum(_) | Self::List { .. } => return None,
+        })
+    }
+
+    /// What `min` and `max` compare, and how messages call its unit; nothing for a type without an order.
+    fn measure(&self, value: &Value) -> Option<(Measure, &'static str)> {
+        let text = value.text();
+        Some(match (self, value) {
+            (_, Value::Int(int)) => (Measure::Whole((*int).into()), ""),
+            (_, Value::Float(float)) => (Measure::Real(*float), ""),
+            (Self::Size, _) => (types::measure_size(&text)?, ""),
+            (Self::Duration, _) => (types::measure_duration(&text)?, ""),
+            (Self::Date, _) => (types::measure_date(&text)?, ""),
+            (Self::List { .. }, Value::List(entries)) => (Measure::Whole(count(entries.len())), " entries"),
+            _ if self.is_words() => (Measure::Whole(count(text.chars().count())), " characters"),
+            _ => return None,
+        })
+    }
+
+    /// Whether `min` and `max` count characters.
+    fn is_words(&self) -> bool {
+        matches!(
+            self,
+            Self::String
+                | Self::Name
+                | Self::Fqdn
+                | Self::Hostname
+                | Self::Email
+                | Self::Url
+                | Self::Path
+                | Self::Cert { .. }
+        )
+    }
+
+    fn is_ordered(&self) -> bool {
+        matches!(self, Self::Int | Self::Float | Self::Port | Self::Size | Self::Duration | Self::Date)
+    }
+
+    fn is_address(&self) -> bool {
+        matches!(self, Self::Ipv4 | Self::Ipv6 | Self::Ip | Self::Cidr | Self::Interface)
+    }
+}
+
+fn count(number: usize) -> i128 {
+    // A count of things in memory is far below the maximum.
+    i128::try_from(number).unwrap_or(i128::MAX)
+}
+
+/// The constraints that look at one value.
+#[derive(Debug, Clone, Default)]
+struct Limits {
+    min: Option<Bound>,
+    max: Option<Bound>,
+    pattern: Option<Regex>,
+    within: Vec<IpNet>,
+    values: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Clone)]
+struct Bound {
+    measure: Measure,
+    /// As it is printed in messages.
+    text: String,
+}
+
+impl Column {
+    /// A column of text, as an undeclared one is.
+    pub fn string(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ty: ColumnType::String,
+            unique: false,
+            optional: false,
+            default: None,
+            expr: None,
+            span: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Resolves a declaration; what makes no sense is reported at `span` and left out.
+    pub fn resolve(name: &str, spec: &ColumnSpec, span: Option<Span>, diagnostics: &mut Diagnostics) -> Self {
+        let fields = spec.fields();
+        let mut resolver = Resolver { name, span, diagnostics };
+        let ty = resolver.ty(&fields);
+        let mut column = Self {
+            ty,
+            unique: fields.unique,
+            optional: fields.optional,
+            expr: fields.expr.clone(),
+            span,
+            ..Self::string(name)
+        };
+        resolver.strays(&fields);
+        column.limits = resolver.limits(&column, &fields);
+        if let Some(default) = &fields.default {
+            match column.parse_toml(default) {
+                Ok(value) => column.default = Some(value),
+                Err(fault) => resolver.fault("default", fault),
+            }
+        }
+        column
+    }
+
+    /// Reads the text of a cell that is not empty.
+    pub fn parse(&self, text: &str) -> Result<Value, Fault> {
+        self.read(&Raw::Plain(Cow::Borrowed(text)))
+    }
+
+    /// Reads a value of a TOML file by the rules for a cell; an empty string is the empty text.
+    pub fn parse_toml(&self, value: &toml::Value) -> Result<Value, Fault> {
+        self.read(&raw(value))
+    }
+
+    /// The value of an empty cell.
+    pub fn empty(&self) -> Result<Value, Fault> {
+        match &self.default {
+            Some(default) => Ok(default.clone()),
+            None if self.optional => Ok(Value::Absent),
+            None => Err(Fault::new(&code::TABLE_EMPTY, format!("the column `{}` needs a value", self.name))
+                .hint("fill the cell, or declare the column `optional` or give it a `default`")),
+        }
+    }
+
+    /// The place of the fault in a list of the source is in the second part.
+    pub(super) fn read_cell(&self, cell: &Cell<'_>) -> Result<Value, (Fault, std::ops::Range<usize>)> {
+        if let (Raw::List(entries), ColumnType::List { of, .. }) = (&cell.raw, &self.ty) {
+            let values = entries.iter().map(|entry| of.read_cell(entry)).collect::<Result<_, _>>()?;
+            let value = Value::List(values);
+            return match self.check(&value, || value.text().into_owned()) {
+                Ok(()) => Ok(value),
+                Err(fault) => Err((fault, cell.range.clone())),
+            };
+        }
+        self.read(&cell.raw).map_err(|fault| (fault, cell.range.clone()))
+    }
+
+    fn read(&self, raw: &Raw<'_>) -> Result<Value, Fault> {
+        let text: &str = match raw {
+            Raw::Empty => return self.empty(),
+            Raw::Bool(bool) if matches!(self.ty, ColumnType::Bool) => return Ok(Value::Bool(*bool)),
+            Raw::Bool(bool) => {
+                return Err(Fault::wrong(
+                    &bool.to_string(),
+                    &format!("{}: it is a truth value", self.expected()),
+                )
+                .hint("put quotes around it if it is meant as text"));
+            }
+            Raw::List(entries) => match &self.ty {
+                ColumnType::List { of, .. } => {
+                    let values: Result<_, _> = entries.iter().map(|entry| of.read(&entry.raw)).collect();
+                    let value = Value::List(values?);
+                    self.check(&value, || value.text().into_owned())?;
+                    return Ok(value);
+                }
+                _ => {
+                    let message = format!("a list is not {}", self.expected());
+                    return Err(Fault::new(&code::TABLE_TYPE, message));
+                }
+            },
+            Raw::Map => {
+                let message = format!("an object is not {}", self.expected());
+                return Err(Fault::new(&code::TABLE_TYPE, message));
+            }
+            Raw::Text(text) if matches!(self.ty, ColumnType::Bool) => {
+                let fault = Fault::wrong(text, "a truth value: it is text");
+                return Err(match &**text {
+                    "true" | "false" => fault.hint(format!("leave out the quotes: {text}")),
+                    _ => fault.hint("write true or false, without quotes"),
+                });
+            }
+            Raw::Plain(text) | Raw::Text(text) | Raw::Number(text) => text,
+        };
+        self.refuse_controls(text)?;
+        let value = self.convert(text).map_err(|fault| match types::trimmed(text) {
+            Some(bare) if self.convert(&bare).is_ok() => fault.hint("remove the white space around it"),
+            _ => fault,
+        })?;
+        self.check(&value, || text.to_owned())?;
+        Ok(value)
+    }
+
+    /// A line break or another control character would change the structure of the file that it is printed to.
+    fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
+        let is_text = match &self.ty {
+            ColumnType::List { of, .. } => matches!(of.ty, ColumnType::String),
+            ty => matches!(ty, ColumnType::String),
+        };
+        let found = text.chars().find(|c| if is_text { *c == '\0' } else { c.is_control() });
+        let Some(found) = found else { return Ok(()) };
+        Err(match found {
+            '\0' => Fault::new(&code::TABLE_SYNTAX, format!("{} has a NUL character in it", shown(text))),
+            '\n' | '\r' => Fault::new(&code::TABLE_TYPE, format!("{} has a line break in it", shown(text)))
+                .hint("only the type `string` takes line breaks"),
+            _ => Fault::new(&code::TABLE_TYPE, format!("{} has a control character in it", shown(text)))
+                .hint("only the type `string` takes control characters"),
+        })
+    }
+
+    fn convert(&self, text: &str) -> Result<Value, Fault> {
+        match &self.ty {
+            ColumnType::Enum(values) if values.iter().any(|value| value == text) => {
+                Ok(Value::Text(text.into()))
+            }
+            ColumnType::Enum(values) => {
+                let names = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+                let fault = Fault::wrong(text, "one of the column's values");
+                Err(match crate::diagnostic::nearest(text, values.iter().map(String::as_str)) {
+                    Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                    None => fault.hint(format!("the values are {names}")),
+                })
+            }
+            ColumnType::List { of, separator } => {
+                let entries: Vec<&str> = match separator {
+                    None => text.split_whitespace().collect(),
+                    Some(separator) => text.split(separator.as_str()).map(str::trim).collect(),
+                };
+                if entries.is_empty() || entries.contains(&"") {
+                    let fault = Fault::wrong(text, "a list: an entry is empty");
+                    return Err(fault.hint("leave the cell empty where there are no entries"));
+                }
+                Ok(Value::List(entries.into_iter().map(|entry| of.parse(entry)).collect::<Result<_, _>>()?))
+            }
+            ty => match ty.parser() {
+                Some(parse) => parse(text),
+                None => types::string(text),
+            },
+        }
+    }
+
+    /// What a cell of the column is, with its article.
+    fn expected(&self) -> &'static str {
+        match self.ty {
+            ColumnType::String | ColumnType::Enum(_) => "text",
+            ColumnType::Name => "a name",
+            ColumnType::Int => "a whole number",
+            ColumnType::Float => "a decimal number",
+            ColumnType::Bool => "a truth value",
+            ColumnType::List { .. } => "a list",
+            ColumnType::Ref(_) => "a key",
+            ColumnType::Ipv4 => "an IPv4 address",
+            ColumnType::Ipv6 => "an IPv6 address",
+            ColumnType::Ip => "an IP address",
+            ColumnType::Cidr => "a prefix",
+            ColumnType::Interface => "an address with a prefix length",
+            ColumnType::Mac => "a MAC address",
+            ColumnType::Port => "a port",
+            ColumnType::Fqdn => "a fully qualified domain name",
+            ColumnType::Hostname => "a host name",
+            ColumnType::Email => "a mail address",
+            ColumnType::Url => "a URL",
+            ColumnType::Path | ColumnType::Cert { .. } => "an absolute path",
+            ColumnType::Size => "a size",
+            ColumnType::Duration => "a duration",
+            ColumnType::Date => "a date",
+            ColumnType::SshPublicKey => "an SSH public key",
+        }
+    }
+
+    /// Holds a value against the constraints. `written` is how the source writes it.
+    fn check(&self, value: &Value, written: impl Fn() -> String) -> Result<(), Fault> {
+        let Limits { min, max, pattern, within, values } = &self.limits;
+        let fault =
+            |rest: String| Err(Fault::new(&code::TABLE_CONSTRAINT, format!("{} {rest}", shown(&written()))));
+        if min.is_some() || max.is_some() {
+            let Some((measure, unit)) = self.ty.measure(value) else { return Ok(()) };
+            let found = match measure {
+                Measure::Whole(number) if !unit.is_empty() => format!("has {number}{unit}, "),
+                _ => "is ".to_owned(),
+            };
+            if let Some(min) = min
+                && measure < min.measure
+            {
+                return fault(format!("{found}less than the `min` of {}{unit}", min.text));
+            }
+            if let Some(max) = max
+                && measure > max.measure
+            {
+                return fault(format!("{found}more than the `max` of {}{unit}", max.text));
+            }
+        }
+        if let Some(pattern) = pattern
+            && !pattern.is_match(&value.text())
+        {
+            return fault(format!("does not match the pattern of the column `{}`", self.name));
+        }
+        if !within.is_empty()
+            && let Some(net) = types::network(&value.text())
+        {
+            let inside = |outer: &IpNet| match self.ty {
+                // What counts is the address, not the network that it is in.
+                ColumnType::Interface => outer.contains(&net.addr()),
+                _ => outer.contains(&net),
+            };
+            if !within.iter().any(inside) {
+                let nets = within.iter().map(IpNet::to_string).collect::<Vec<_>>().join(", ");
+                return fault(format!("is not within {nets}"));
+            }
+        }
+        if let Some(values) = values
+            && !values.contains(value)
+        {
+            let names =
+                values.iter().map(|value| format!("`{}`", value.text())).collect::<Vec<_>>().join(", ");
+            return fault(format!("is not one of {names}"));
+        }
+        Ok(())
+    }
+}
+
+/// A value of TOML as a cell of a source would have it.
+fn raw(value: &toml::Value) -> Raw<'_> {
+    match value {
+        toml::Value::String(text) => Raw::Text(Cow::Borrowed(text)),
+        toml::Value::Integer(int) => Raw::Number(Cow::Owned(int.to_string())),
+        toml::Value::Float(float) => Raw::Number(Cow::Owned(format!("{float:?}"))),
+        toml::Value::Boolean(bool) => Raw::Bool(*bool),
+        toml::Value::Datetime(date) => Raw::Number(Cow::Owned(date.to_string())),
+        toml::Value::Array(entries) => {
+            Raw::List(entries.iter().map(|entry| Cell { raw: raw(entry), range: 0..0 }).collect())
+        }
+        toml::Value::Table(_) => Raw::Map,
+    }
+}
+
+/// Turns fields into a type and limits, and reports what does not go together.
+struct Resolver<'a> {
+    name: &'a str,
+    span: Option<Span>,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Resolver<'_> {
+    fn report(&mut self, message: String, label: &str, hint: Option<String>) {
+        let code: &'static Code = &code::PROJECT_VALUE;
+        let mut diagnostic = Diagnostic::error(code, message);
+        if let Some(span) = self.span {
+            diagnostic = diagnostic.at(span, label);
+        }
+        diagnostic.hints.extend(hint);
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn fault(&mut self, key: &str, fault: Fault) {
+        let message = format!("the `{key}` of the column `{}` does not fit: {}", self.name, fault.message);
+        self.report(message, &format!("the column with this `{key}`"), fault.hint);
+    }
+
+    fn ty(&mut self, fields: &ColumnFields) -> ColumnType {
+        let name = self.name;
+        match fields.r#type {
+            TypeName::String => ColumnType::String,
+            TypeName::Name => ColumnType::Name,
+            TypeName::Int => ColumnType::Int,
+            TypeName::Float => ColumnType::Float,
+            TypeName::Bool => ColumnType::Bool,
+            TypeName::Enum => match self.enum_values(fields) {
+                Some(values) => ColumnType::Enum(values),
+                None => ColumnType::String,
+            },
+            TypeName::List => self.list(fields),
+            TypeName::Ref => match &fields.table {
+                Some(table) => ColumnType::Ref(table.clone()),
+                None => {
+                    self.report(
+                        format!("the column `{name}` is a `ref`, but there is no `table`"),
+                        "this column",
+                        Some("say which table it refers to: { type = \"ref\", table = \"…\" }".to_owned()),
+                    );
+                    ColumnType::String
+                }
+            },
+            TypeName::Ipv4 => ColumnType::Ipv4,
+            TypeName::Ipv6 => ColumnType::Ipv6,
+            TypeName::Ip => ColumnType::Ip,
+            TypeName::Cidr => ColumnType::Cidr,
+            TypeName::Interface => ColumnType::Interface,
+            TypeName::Mac => ColumnType::Mac,
+            TypeName::Port => ColumnType::Port,
+            TypeName::Fqdn => ColumnType::Fqdn,
+            TypeName::Hostname => ColumnType::Hostname,
+            TypeName::Email => ColumnType::Email,
+            TypeName::Url => ColumnType::Url,
+            TypeName::Path => ColumnType::Path,
+            TypeName::Size => ColumnType::Size,
+            TypeName::Duration => ColumnType::Duration,
+            TypeName::Date => ColumnType::Date,
+            TypeName::SshPublicKey => ColumnType::SshPublicKey,
+            TypeName::Cert => ColumnType::Cert { local: fields.local.clone() },
+        }
+    }
+
+    fn enum_values(&mut self, fields: &ColumnFields) -> Option<Vec<String>> {
+        let name = self.name;
+        let Some(values) = fields.values.as_ref().filter(|values| !values.is_empty()) else {
+            self.report(
+                format!("the column `{name}` is an `enum`, but there are no `values`"),
+                "this column",
+                Some("list them: { type = \"enum\", values = [\"…\", \"…\"] }".to_owned()),
+            );
+            return None;
+        };
+        let text = Column::string(name);
+        let mut texts: Vec<String> = Vec::new();
+        for value in values {
+            match text.parse_toml(value) {
+                Ok(value) if texts.iter().any(|known| *known == value.text()) => {
+                    let message =
+                        format!("`{}` is twice in the `values` of the column `{name}`", value.text());
+                    self.report(message, "this column", None);
+                }
+                Ok(value) => texts.push(value.text().into_owned()),
+                Err(fault) => self.fault("values", fault),
+            }
+        }
+        Some(texts)
+    }
+
+    fn list(&mut self, fields: &ColumnFields) -> ColumnType {
+        let mut of = match &fields.of {
+            None => Column::string(self.name),
+            Some(spec) => {
+                let entry = spec.fields();
+                let strays = [
+                    ("unique", entry.unique),
+                    ("optional", entry.optional),
+                    ("default", entry.default.is_some()),
+                    ("expr", entry.expr.is_some()),
+                ];
+                for (key, _) in strays.iter().filter(|(_, given)| *given) {
+                    let message =
+                        format!("`{key}` has no meaning for the entries of the list `{}`", self.name);
+                    self.report(
+                        message,
+                        "this column",
+                        Some(format!("put `{key}` beside `of`, or leave it out")),
+                    );
+                }
+                Column::resolve(self.name, spec, self.span, self.diagnostics)
+            }
+        };
+        if let ColumnType::List { .. } = of.ty {
+            let message = format!("the column `{}` is a list of lists", self.name);
+            self.report(message, "this column", Some("make another table of it".to_owned()));
+            of.ty = ColumnType::String;
+        }
+        if fields.separator.as_deref() == Some("") {
+            self.report(
+                format!("the `separator` of the column `{}` is empty", self.name),
+                "this column",
+                None,
+            );
+        }
+        let separator = fields.separator.clone().filter(|separator| !separator.trim().is_empty());
+        ColumnType::List { of: Box::new(of), separator }
+    }
+
+    /// Reports the keys that have no meaning for the type.
+    fn strays(&mut self, fields: &ColumnFields) {
+        let only = |key, given: bool, fits: bool, home: &'static str| (given && !fits).then_some((key, home));
+        let is = |ty: TypeName| fields.r#type == ty;
+        let strays = [
+            only("of", fields.of.is_some(), is(TypeName::List), "list"),
+            only("separator", fields.separator.is_some(), is(TypeName::List), "list"),
+            only("table", fields.table.is_some(), is(TypeName::Ref), "ref"),
+            only("local", fields.local.is_some(), is(TypeName::Cert), "cert"),
+        ];
+        for (key, home) in strays.into_iter().flatten() {
+            let message = format!("`{key}` has no meaning for the column `{}`", self.name);
+            self.report(message, "this column", Some(format!("`{key}` belongs to the type `{home}`")));
+        }
+    }
+
+    fn limits(&mut self, column: &Column, fields: &ColumnFields) -> Limits {
+        let ty = &column.ty;
+        let composite = matches!(ty, ColumnType::List { .. } | ColumnType::Ref(_));
+        let mut limits = Limits::default();
+        let counted = ty.is_words() || matches!(ty, ColumnType::List { .. });
+        limits.min = fields.min.as_ref().and_then(|min| self.bound("min", column, min, counted));
+        limits.max = fields.max.as_ref().and_then(|max| self.bound("max", column, max, counted));
+        if let (Some(min), Some(max)) = (&limits.min, &limits.max)
+            && min.measure > max.measure
+        {
+            let message = format!("the `min` of the column `{}` is above its `max`", self.name);
+            self.report(message, "no value lies between them", None);
+        }
+        match &fields.pattern {
+            Some(_) if composite => self.stray("pattern", ty),
+            Some(pattern) => match Regex::new(&format!(r"\A(?:{pattern})\z")) {
+                Ok(regex) => limits.pattern = Some(regex),
+                Err(error) => {
+                    let reason = error.to_string();
+                    let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                    let message =
+                        format!("the `pattern` of the column `{}` is no regular expression", self.name);
+                    self.report(message, reason, None);
+                }
+            },
+            None => {}
+        }
+        match &fields.within {
+            Some(_) if !ty.is_address() => self.stray("within", ty),
+            Some(within) => {
+                let prefixes = match within {
+                    OneOrMany::One(prefix) => std::slice::from_ref(prefix),
+                    OneOrMany::Many(prefixes) => prefixes,
+                };
+                for prefix in prefixes {
+                    match types::cidr(prefix) {
+                        Ok(value) => limits.within.extend(types::network(&value.text())),
+                        Err(fault) => self.fault("within", fault),
+                    }
+                }
+            }
+            None => {}
+        }
+        match &fields.values {
+            Some(_) if composite || matches!(ty, ColumnType::Bool) => self.stray("values", ty),
+            Some(values) if !matches!(ty, ColumnType::Enum(_)) => {
+                let parsed = values.iter().filter_map(|value| match column.parse_toml(value) {
+                    Ok(value) => Some(value),
+                    Err(fault) => {
+                        self.fault("values", fault);
+                        None
+                    }
+                });
+                limits.values = Some(parsed.collect());
+            }
+            _ => {}
+        }
+        limits
+    }
+
+    fn stray(&mut self, key: &str, ty: &ColumnType) {
+        let message = format!("`{key}` has no meaning for the column `{}` of the type `{ty}`", self.name);
+        let hint = matches!(ty, ColumnType::List { .. }).then(|| format!("put `{key}` into `of`"));
+        self.report(message, "this column", hint);
+    }
+
+    /// A bound of a type without an order is a stray; one that counts characters or entries is a number.
+    fn bound(&mut self, key: &str, column: &Column, value: &toml::Value, counted: bool) -> Option<Bound> {
+        if !counted && !column.ty.is_ordered() {
+            self.stray(key, &column.ty);
+            return None;
+        }
+        let text = raw(value);
+        let parsed = if counted {
+            Column { ty: ColumnType::Int, ..Column::string(self.name) }.read(&text)
+        } else {
+            column.read(&text)
+        };
+        match parsed {
+            Ok(bound) => {
+                let (measure, _) = column.ty.measure(&bound).or_else(|| ColumnType::Int.measure(&bound))?;
+                Some(Bound { measure, text: bound.text().into_owned() })
+            }
+            Err(fault) => {
+                self.fault(key, fault);
+                None
+            }
+        }
+    }
+}

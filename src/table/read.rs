@@ -1,0 +1,140 @@
+//! Raw rows: what every reader yields, and the one list of the formats that tables are written in.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::{csv, json, toml, txt, yaml};
+use crate::diagnostic::{Code, code};
+
+/// A format of tables, known by the ending of the file's name.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// The ending, without its dot.
+    pub(super) ending: &'static str,
+    /// Whether the first record names the columns, where the project does not say; nothing where each record
+    /// names its own cells.
+    pub(super) header: Option<bool>,
+    /// Whether a last column of the type `list` takes all further cells of the row.
+    pub(super) rest: bool,
+    /// Begins to read. `table` is the table's name.
+    pub(super) open: for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>,
+}
+
+/// All formats.
+pub(super) static FORMATS: &[Format] = &[
+    Format { ending: "csv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b',')) },
+    Format { ending: "tsv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b'\t')) },
+    Format { ending: "txt", header: Some(false), rest: true, open: |text, _| Ok(txt::open(text)) },
+    Format { ending: "json", header: None, rest: false, open: |text, _| json::open(text) },
+    Format { ending: "yaml", header: None, rest: false, open: |text, _| yaml::open(text) },
+    Format { ending: "yml", header: None, rest: false, open: |text, _| yaml::open(text) },
+    Format { ending: "toml", header: None, rest: false, open: toml::open },
+];
+
+/// Records as they are read; after a flaw that is not the end, the next record follows.
+pub(super) type Records<'s> = Box<dyn Iterator<Item = Result<Record<'s>, Flaw>> + 's>;
+
+/// One raw row. Ranges are offsets in the text that the reader was given.
+#[derive(Debug, Clone)]
+pub(super) struct Record<'s> {
+    /// All of the row.
+    pub(super) range: Range<usize>,
+    /// The names of the cells, one for each; empty in formats with a header.
+    pub(super) names: Vec<Name<'s>>,
+    /// The cells.
+    pub(super) cells: Vec<Cell<'s>>,
+}
+
+/// The name that a record or a header gives to a cell.
+#[derive(Debug, Clone)]
+pub(super) struct Name<'s> {
+    pub(super) text: Cow<'s, str>,
+    pub(super) range: Range<usize>,
+}
+
+/// A cell as it is written.
+#[derive(Debug, Clone)]
+pub(super) struct Cell<'s> {
+    pub(super) raw: Raw<'s>,
+    /// With its quotes.
+    pub(super) range: Range<usize>,
+}
+
+/// What a cell is in its format.
+#[derive(Debug, Clone)]
+pub(super) enum Raw<'s> {
+    /// Nothing: an empty cell, null, `-` in .txt.
+    Empty,
+    /// Text without a kind of its own: the column decides.
+    Plain(Cow<'s, str>),
+    /// A string: text and never a truth value.
+    Text(Cow<'s, str>),
+    /// A number, by its source text.
+    Number(Cow<'s, str>),
+    /// A truth value.
+    Bool(bool),
+    /// A list.
+    List(Vec<Cell<'s>>),
+    /// An object, which no column takes.
+    Map,
+}
+
+impl<'s> Raw<'s> {
+    /// Text of a format without kinds; empty text is an empty cell.
+    pub(super) fn plain(text: impl Into<Cow<'s, str>>) -> Self {
+        match text.into() {
+            text if text.is_empty() => Self::Empty,
+            text => Self::Plain(text),
+        }
+    }
+
+    /// A string; an empty one is an empty cell, so that a table means the same in every format.
+    pub(super) fn string(text: impl Into<Cow<'s, str>>) -> Self {
+        match text.into() {
+            text if text.is_empty() => Self::Empty,
+            text => Self::Text(text),
+        }
+    }
+}
+
+/// What is wrong with a record or a whole file.
+#[derive(Debug, Clone)]
+pub(super) struct Flaw {
+    pub(super) code: &'static Code,
+    pub(super) message: String,
+    pub(super) range: Range<usize>,
+    pub(super) label: String,
+    /// Another place that matters.
+    pub(super) also: Option<(Range<usize>, String)>,
+    pub(super) hint: Option<String>,
+}
+
+impl Flaw {
+    /// A mistake in the syntax of the format.
+    pub(super) fn syntax(range: Range<usize>, message: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            code: &code::TABLE_SYNTAX,
+            message: message.into(),
+            range,
+            label: label.into(),
+            also: None,
+            hint: None,
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The flaw of a record that gives one name to two cells, if it does.
+pub(super) fn doubled(names: &[Name<'_>]) -> Option<Flaw> {
+    let mut sorted: Vec<&Name<'_>> = names.iter().collect();
+    sorted.sort_by(|a, b| (&a.text, a.range.start).cmp(&(&b.text, b.range.start)));
+    let pair = sorted.windows(2).find(|pair| pair[0].text == pair[1].text)?;
+    let message = format!("the key `{}` is there twice", pair[0].text);
+    let mut flaw = Flaw::syntax(pair[1].range.clone(), message, "the second one");
+    flaw.also = Some((pair[0].range.clone(), "the first one".to_owned()));
+    Some(flaw)
+}

@@ -1,0 +1,79 @@
+//! TOML: one array of tables, each a row, under the table's name or the only one in the file.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::read::{Cell, Flaw, Name, Raw, Record, Records};
+
+/// Reads the whole file; its rows are made one at a time.
+pub(super) fn open<'s>(text: &'s str, table: &str) -> Result<Records<'s>, Flaw> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let range = error.span().unwrap_or(0..0);
+        Flaw::syntax(range, "this is not well-formed TOML", error.message().replace('\n', ", "))
+    })?;
+    let root = document.into_inner();
+    if let Some((key, _)) = root.iter().find(|(_, value)| !is_rows(value.get_ref())) {
+        let message = format!("`{}` is not an array of tables", key.get_ref());
+        return Err(Flaw::syntax(key.span(), message, format!("expected rows, such as `[[{table}]]`")));
+    }
+    let only = root.len() == 1;
+    let mut others = None;
+    for (key, value) in root {
+        if only || key.get_ref() == table {
+            if let DeValue::Array(rows) = value.into_inner() {
+                return Ok(Box::new(rows.into_iter().map(move |row| record(text, row))));
+            }
+        } else {
+            others.get_or_insert(key.span());
+        }
+    }
+    match others {
+        None => Ok(Box::new(std::iter::empty())),
+        Some(range) => {
+            let message = format!("the file has several arrays of tables, but none is `{table}`");
+            Err(Flaw::syntax(range, message, "one of them").hint(format!("write its rows as `[[{table}]]`")))
+        }
+    }
+}
+
+fn is_rows(value: &DeValue<'_>) -> bool {
+    value.as_array().is_some_and(|rows| rows.iter().all(|row| row.get_ref().is_table()))
+}
+
+fn record<'s>(text: &'s str, row: Spanned<DeValue<'s>>) -> Result<Record<'s>, Flaw> {
+    let range = row.span();
+    let DeValue::Table(table) = row.into_inner() else {
+        return Err(Flaw::syntax(range, "a row of a TOML table is a table", "expected keys and values"));
+    };
+    let (names, cells) = table
+        .into_iter()
+        .map(|(key, value)| (Name { range: key.span(), text: key.into_inner() }, cell(text, value)))
+        .unzip();
+    Ok(Record { range, names, cells })
+}
+
+/// The depth of a document is bounded by the parser.
+fn cell<'s>(text: &'s str, value: Spanned<DeValue<'s>>) -> Cell<'s> {
+    let range = value.span();
+    let raw = match value.into_inner() {
+        DeValue::String(string) => Raw::string(string),
+        DeValue::Integer(int) => Raw::Number(integer(text, &range, int.as_str(), int.radix())),
+        DeValue::Float(float) => Raw::Number(Cow::Owned(float.as_str().to_owned())),
+        DeValue::Boolean(bool) => Raw::Bool(bool),
+        DeValue::Datetime(_) => Raw::Number(Cow::Borrowed(text.get(range.clone()).unwrap_or_default())),
+        DeValue::Array(entries) => Raw::List(entries.into_iter().map(|entry| cell(text, entry)).collect()),
+        DeValue::Table(_) => Raw::Map,
+    };
+    Cell { raw, range }
+}
+
+/// The digits of a number in the decimal system, as no other reader knows `0x1f` and `1_000`.
+fn integer<'s>(text: &'s str, range: &Range<usize>, digits: &str, radix: u32) -> Cow<'s, str> {
+    match i64::from_str_radix(digits, radix) {
+        Ok(int) => Cow::Owned(int.to_string()),
+        Err(_) => Cow::Borrowed(text.get(range.clone()).unwrap_or_default()),
+    }
+}

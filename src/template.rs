@@ -1,0 +1,13 @@
+//! Templates: the syntax tree, what its expressions mean, and the engine that renders it.
+
+pub mod check;
+pub mod data;
+pub mod engine;
+pub mod filter;
+pub mod function;
+pub mod library;
+pub mod syntax;
+pub mod test;
+pub mod types;
+
+pub use library::{Library, Origin, Template};

@@ -1,0 +1,204 @@
+//! The engine: Tera with our filters and no others, over templates whose printed expressions pass the last filter.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tera::{Context, ErrorKind, Kwargs, State, Tera, Value as Data};
+
+use super::check::{CellColumn, Checked, PrintSite, Wrapping};
+use super::syntax::{Delimiters, original_offset};
+use super::{Library, filter};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::format::{Format, MarkReader, Refusal};
+
+/// The filter that hands the value of an expression over, for [`Engine::evaluate`].
+pub const TAKE: &str = "__take";
+
+/// Templates that are ready to render.
+#[derive(Debug)]
+pub struct Engine {
+    tera: Tera,
+    /// For each template of the library, what was put around its expressions.
+    insertions: Vec<Vec<(usize, String)>>,
+    sites: Vec<PrintSite>,
+    taken: Arc<Mutex<Option<Data>>>,
+}
+
+/// Why a template could not be rendered.
+#[derive(Debug)]
+pub enum Failure {
+    /// The sink could not be written; its own error.
+    Sink(io::Error),
+    /// The template or a value is at fault.
+    Diagnostic {
+        /// What is wrong, with the place in the template.
+        diagnostic: Box<Diagnostic>,
+        /// The value that was refused, with the columns that it may come from.
+        refused: Option<Refused>,
+    },
+}
+
+/// A value that a format refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The value as it was printed.
+    pub text: String,
+    /// The columns that it may come from.
+    pub cells: Vec<CellColumn>,
+}
+
+impl Engine {
+    /// Loads the templates of a library as they were checked.
+    pub fn new(library: &Library, checked: Checked, delimiters: Delimiters) -> Result<Self, Diagnostics> {
+        Self::with(library, checked, delimiters, |_| {})
+    }
+
+    /// The same with `extend`, which may give the engine more functions before templates are added: a test shows
+    /// with it that nondeterminism is found.
+    pub fn with(
+        library: &Library,
+        mut checked: Checked,
+        delimiters: Delimiters,
+        extend: impl FnOnce(&mut Tera),
+    ) -> Result<Self, Diagnostics> {
+        let mut tera = Tera::default();
+        tera.autoescape_on(Vec::<&str>::new());
+        tera.set_delimiters(engine_delimiters(delimiters)).map_err(|error| unexpected(&error))?;
+        filter::register(&mut tera);
+        super::test::register(&mut tera);
+        extend(&mut tera);
+        let taken = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&taken);
+        tera.register_filter(TAKE, move |value: &Data, _: Kwargs, _: &State<'_>| {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());
+            ""
+        });
+        for number in 0..checked.sites.len() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            filter::register_emitter(&mut tera, number, filter::Printed::Value);
+        }
+        let mut insertions = Vec::with_capacity(library.templates.len());
+        for number in 0..library.templates.len() {
+            insertions.push(insert(checked.insertions.remove(&number).unwrap_or_default()));
+        }
+        let sources = library
+            .templates
+            .iter()
+            .zip(&insertions)
+            .map(|(template, insertions)| (template.name.clone(), template.tree.print(insertions)));
+        tera.add_raw_templates(sources).map_err(|error| {
+            let engine = Unlocated { library, insertions: &insertions };
+            Diagnostics::from(engine.locate(&error, &code::TEMPLATE_SYNTAX))
+        })?;
+        Ok(Self { tera, insertions, sites: checked.sites, taken })
+    }
+
+    /// Renders a template in a format into a sink.
+    pub fn render(
+        &self,
+        library: &Library,
+        template: &str,
+        format: &Format,
+        context: &Context,
+        sink: &mut dyn io::Write,
+    ) -> Result<(), Failure> {
+        let mut reader = MarkReader::new(format, sink);
+        let rendered = self.tera.render_to(template, context, &mut reader);
+        let finished = if rendered.is_ok() { reader.finish() } else { Ok(()) };
+        if let Some(refusal) = reader.refusal() {
+            return Err(self.refuse(library, refusal));
+        }
+        if let Some(error) = reader.take_error() {
+            return Err(Failure::Sink(error));
+        }
+        finished.map_err(Failure::Sink)?;
+        rendered.map_err(|error| {
+            let engine = Unlocated { library, insertions: &self.insertions };
+            Failure::Diagnostic { diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)), refused: None }
+        })
+    }
+
+    /// The value of the one expression that a template prints.
+    pub fn evaluate(&self, library: &Library, template: &str, context: &Context) -> Result<Data, Diagnostic> {
+        match self.tera.render_to(template, context, io::sink()) {
+            Ok(()) => {
+                let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Ok(taken.unwrap_or_else(Data::undefined))
+            }
+            Err(error) => {
+                let engine = Unlocated { library, insertions: &self.insertions };
+                Err(engine.locate(&error, &code::RULE_EXPRESSION))
+            }
+        }
+    }
+
+    fn refuse(&self, library: &Library, refusal: &Refusal) -> Failure {
+        let site = self.sites.get(refusal.expression as usize);
+        let refused = &refusal.refused;
+        let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
+        if let Some(site) = site {
+            let span = library.templates[site.template].span(site.range.clone());
+            diagnostic = diagnostic.at(span, "printed here");
+        }
+        if !refused.hint.is_empty() {
+            diagnostic = diagnostic.hint(refused.hint);
+        }
+        let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
+        Failure::Diagnostic {
+            diagnostic: Box::new(diagnostic),
+            refused: Some(Refused { text: refusal.value.clone(), cells }),
+        }
+    }
+}
+
+/// What it takes to find an error of Tera in the template as it was written.
+struct Unlocated<'a> {
+    library: &'a Library,
+    insertions: &'a [Vec<(usize, String)>],
+}
+
+impl Unlocated<'_> {
+    fn locate(&self, error: &tera::Error, code: &'static crate::diagnostic::Code) -> Diagnostic {
+        let diagnostic = Diagnostic::error(code, filter::error_text(error));
+        let (ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report)) = error.kind() else {
+            return diagnostic;
+        };
+        let Some(number) = self.library.find(report.filename()) else { return diagnostic };
+        let range = &report.span().range;
+        let template = &self.library.templates[number];
+        let original = |at| original_offset(template.tree.source(), &self.insertions[number], at);
+        diagnostic.at(template.span(original(range.start)..original(range.end)), "while this was rendered")
+    }
+}
+
+/// The texts that put filters behind expressions, in the order of their places: of two at one place, what closes
+/// comes before what opens, and the inner expression closes first and opens last.
+fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
+    let mut ends: Vec<(usize, bool, usize, String)> = Vec::with_capacity(wrappings.len() * 2);
+    for Wrapping { range, filter } in wrappings {
+        let Range { start, end } = range;
+        ends.push((start, true, usize::MAX - end, "((".into()));
+        ends.push((end, false, usize::MAX - start, format!(") | {filter})")));
+    }
+    ends.sort();
+    ends.into_iter().map(|(at, _, _, text)| (at, text)).collect()
+}
+
+fn engine_delimiters(delimiters: Delimiters) -> tera::Delimiters {
+    match delimiters {
+        Delimiters::Curly => tera::Delimiters::default(),
+        Delimiters::Square => tera::Delimiters {
+            block_start: "[%".into(),
+            block_end: "%]".into(),
+            variable_start: "[[".into(),
+            variable_end: "]]".into(),
+            comment_start: "[#".into(),
+            comment_end: "#]".into(),
+        },
+    }
+}
+
+fn unexpected(error: &tera::Error) -> Diagnostics {
+    Diagnostic::error(&code::TEMPLATE_RENDER, filter::error_text(error)).into()
+}

@@ -1,0 +1,170 @@
+//! Filters on text. Those that keep the parts of captured text work on each part by itself.
+
+use tera::{Error, Kwargs, State, TeraResult, Value};
+
+use super::{mismatch, text};
+use crate::format::mark::{self, Emitted, Kind, Segment};
+
+pub(super) fn default(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    let substitute = arguments.must_get::<Value>("value")?;
+    let wanted = if arguments.get::<bool>("boolean")?.unwrap_or_default() {
+        value.is_truthy()
+    } else {
+        !value.is_none() && !value.is_undefined()
+    };
+    Ok(if wanted { value.clone() } else { substitute })
+}
+
+pub(super) fn slug(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    let text = text(value, "slug")?;
+    let lower = text.to_ascii_lowercase();
+    let words: Vec<_> = lower
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() {
+        return Err(Error::message(format!("`slug` finds no letter or digit of ASCII in `{text}`")));
+    }
+    Ok(words.join("-").into())
+}
+
+pub(super) fn upper(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    each_part(value, "upper", str::to_uppercase)
+}
+
+pub(super) fn lower(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    each_part(value, "lower", str::to_lowercase)
+}
+
+pub(super) fn replace(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    let from = arguments.must_get::<&str>("from")?;
+    let to = arguments.must_get::<&str>("to")?;
+    each_part(value, "replace", |text| text.replace(from, to))
+}
+
+/// Changes every part. What was JSON or shell words is any text afterwards.
+fn each_part(value: &Value, filter: &str, change: impl Fn(&str) -> String) -> TeraResult<Value> {
+    let mut out = String::new();
+    for segment in segments(value, filter)? {
+        match segment {
+            Segment::Literal(text) => out.push_str(&change(text)),
+            Segment::Value(part) => {
+                let kind = if part.kind == Kind::Raw { Kind::Raw } else { Kind::Text };
+                Emitted { kind, text: &change(part.text), ..part }.write(&mut out);
+            }
+        }
+    }
+    Ok(out.into())
+}
+
+fn segments<'v>(value: &'v Value, filter: &str) -> TeraResult<Vec<Segment<'v>>> {
+    let text = value.as_str().ok_or_else(|| mismatch(filter, "text", value))?;
+    mark::segments(text).map_err(Error::message)
+}
+
+/// Whether a part is one whole that cannot be changed from within: JSON and shell words.
+fn is_whole(segment: &Segment<'_>) -> bool {
+    matches!(segment, Segment::Value(Emitted { kind: Kind::Json | Kind::Word | Kind::Words, .. }))
+}
+
+fn change_text<'t>(segment: Segment<'t>, change: impl FnOnce(&'t str) -> &'t str) -> Segment<'t> {
+    match segment {
+        Segment::Literal(text) => Segment::Literal(change(text)),
+        Segment::Value(part) => Segment::Value(Emitted { text: change(part.text), ..part }),
+    }
+}
+
+fn text_of<'t>(segment: &Segment<'t>) -> &'t str {
+    match segment {
+        Segment::Literal(text) => text,
+        Segment::Value(part) => part.text,
+    }
+}
+
+pub(super) fn trim(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    trim_ends(value, &arguments, "trim", true, true)
+}
+
+pub(super) fn trim_start(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    trim_ends(value, &arguments, "trim_start", true, false)
+}
+
+pub(super) fn trim_end(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    trim_ends(value, &arguments, "trim_end", false, true)
+}
+
+fn trim_ends(value: &Value, arguments: &Kwargs, filter: &str, start: bool, end: bool) -> TeraResult<Value> {
+    let pattern = arguments.get::<&str>("pat")?;
+    let mut list = segments(value, filter)?;
+    if start {
+        trim_until(list.iter_mut(), |text| {
+            pattern.map_or(text.trim_start(), |it| text.trim_start_matches(it))
+        });
+    }
+    if end {
+        trim_until(list.iter_mut().rev(), |text| {
+            pattern.map_or(text.trim_end(), |it| text.trim_end_matches(it))
+        });
+    }
+    Ok(mark::join(list).into())
+}
+
+/// Trims segments up to the first one of which something is left.
+fn trim_until<'s, 't: 's>(
+    segments: impl Iterator<Item = &'s mut Segment<'t>>,
+    trim: impl Fn(&'t str) -> &'t str,
+) {
+    for segment in segments {
+        if is_whole(segment) {
+            break;
+        }
+        *segment = change_text(*segment, &trim);
+        if !text_of(segment).is_empty() {
+            break;
+        }
+    }
+}
+
+pub(super) fn indent(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    let width = arguments.get::<usize>("width")?.unwrap_or(4).min(1000);
+    let character = arguments.get::<&str>("indentation")?.unwrap_or(" ");
+    let first = arguments.get::<bool>("first")?.unwrap_or_default();
+    let blank = arguments.get::<bool>("blank")?.unwrap_or_default();
+    if character.chars().count() != 1 {
+        return Err(Error::message(format!("`indentation` takes one character, found `{character}`")));
+    }
+    let indentation = character.repeat(width);
+    let segments = segments(value, "indent")?;
+    let mut out = String::new();
+    // Whether the next character begins a line that is to be indented.
+    let (mut pending, mut first_line) = (first, true);
+    for segment in &segments {
+        if is_whole(segment) {
+            if std::mem::take(&mut pending) {
+                out.push_str(&indentation);
+            }
+            out.push_str(&mark::join([*segment]));
+            continue;
+        }
+        let mut buffer = String::new();
+        for (index, line) in text_of(segment).split_inclusive('\n').enumerate() {
+            let content =
+                line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+            if pending && (!content.is_empty() || blank || first_line) {
+                // Before a value, indentation is the template's own.
+                if index == 0 { &mut out } else { &mut buffer }.push_str(&indentation);
+                pending = false;
+            }
+            buffer.push_str(content);
+            if line.ends_with('\n') {
+                buffer.push('\n');
+                (pending, first_line) = (true, false);
+            }
+        }
+        match segment {
+            Segment::Literal(_) => out.push_str(&buffer),
+            Segment::Value(part) => Emitted { text: &buffer, ..*part }.write(&mut out),
+        }
+    }
+    Ok(out.into())
+}
