@@ -1,11 +1,8 @@
 //! The commands: their arguments, what they print, their exit codes. One file a command under `cli/`.
 
 mod check;
-mod complete;
-mod determinism;
 mod diff;
 mod list;
-mod new;
 mod render;
 mod session;
 
@@ -79,16 +76,10 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    New(new::New),
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
-    Completions(complete::Completions),
-    Man(complete::Man),
-    Schema(complete::SchemaOf),
-    #[command(hide = true)]
-    Fingerprint(determinism::FingerprintCommand),
 }
 
 /// Which part of the project a command works on.
@@ -163,15 +154,10 @@ pub fn main() -> ExitCode {
     }
     let mut session = Session::new(&cli.global);
     let ran = match cli.command {
-        Command::New(command) => command.run(&mut session),
         Command::Render(command) => command.run(&mut session),
         Command::Diff(command) => command.run(&mut session),
         Command::Check(command) => command.run(&mut session),
         Command::List(command) => command.run(&mut session),
-        Command::Completions(command) => command.run(&mut session),
-        Command::Man(command) => command.run(&mut session),
-        Command::Schema(command) => command.run(&mut session),
-        Command::Fingerprint(command) => command.run(&mut session),
     };
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {

@@ -60,7 +60,13 @@ const fn like_text(name: &'static str, about: &'static str) -> Format {
 /// All formats; `text` is the default.
 pub static FORMATS: &[Format] = &[
     like_text("text", "any text; values may have no line breaks and control characters"),
-    Format { name: "json", about: "one JSON text (RFC 8259)", strict: true, writer: json::writer, check: json::check },
+    Format {
+        name: "json",
+        about: "one JSON text (RFC 8259)",
+        strict: true,
+        writer: json::writer,
+        check: json::check,
+    },
     Format {
         name: "shell",
         about: "scripts for a POSIX shell or Bash",
@@ -89,8 +95,13 @@ pub static FORMATS: &[Format] = &[
 ];
 
 /// The paths of artifacts: no format of an artifact itself.
-pub static PATH: Format =
-    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: text::check };
+pub static PATH: Format = Format {
+    name: "path",
+    about: "paths of artifacts",
+    strict: true,
+    writer: path::writer,
+    check: text::check,
+};
 
 /// The format of an artifact that names none.
 pub static TEXT: &Format = &FORMATS[0];

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod cli;
+pub mod clock;
 pub mod compile;
 pub mod diagnostic;
 pub mod document;

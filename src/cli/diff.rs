@@ -20,7 +20,9 @@ use crate::source::Disk;
 ///
 /// Prints the unified difference from the golden tree to what the sources give. Nothing is written.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix")]
+#[command(
+    after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix"
+)]
 pub(super) struct Diff {
     /// Only these golden files, or those below these folders
     #[arg(value_name = "PATH")]
@@ -81,11 +83,16 @@ impl Diff {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
         let Some(root) = session.root() else { return session.fail(NOTHING) };
         let disk = Disk::new(root.clone());
-        let Some(compilation) = session.prepare(&disk, &self.part.selection()) else { return session.fail(NOTHING) };
-        let Some(all) = compare(session, &root, &disk, &compilation, &self.part) else { return session.fail(NOTHING) };
+        let Some(compilation) = session.prepare(&disk, &self.part.selection()) else {
+            return session.fail(NOTHING);
+        };
+        let Some(all) = compare(session, &root, &disk, &compilation, &self.part) else {
+            return session.fail(NOTHING);
+        };
 
         let wanted: Vec<Utf8PathBuf> = self.paths.iter().map(|path| below(&root, path)).collect();
-        let is_wanted = |path: &Utf8Path| wanted.is_empty() || wanted.iter().any(|wanted| path.starts_with(wanted));
+        let is_wanted =
+            |path: &Utf8Path| wanted.is_empty() || wanted.iter().any(|wanted| path.starts_with(wanted));
         for wanted in &wanted {
             let known = all.iter().flat_map(|compared| &compared.changes.list);
             if !known.into_iter().any(|change| change.path.starts_with(wanted)) {
@@ -132,7 +139,9 @@ impl Diff {
             }
         }
         if differs && files.is_empty() {
-            session.say("the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`")?;
+            session.say(
+                "the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`",
+            )?;
         } else if !differs {
             session.say("no differences")?;
         }
@@ -161,7 +170,11 @@ struct FileDifference {
     new: Vec<u8>,
 }
 
-fn difference(compared: &Compared<'_>, change: &Change, session: &Session) -> Result<FileDifference, Diagnostic> {
+fn difference(
+    compared: &Compared<'_>,
+    change: &Change,
+    session: &Session,
+) -> Result<FileDifference, Diagnostic> {
     let environment = compared.environment;
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
     let old = compared.tree.read(relative)?.unwrap_or_default();
@@ -177,7 +190,14 @@ fn difference(compared: &Compared<'_>, change: &Change, session: &Session) -> Re
         let executable = planned.is_some_and(|planned| planned.mode & 0o100 != 0);
         (!executable, executable)
     });
-    Ok(FileDifference { path: change.path.clone(), kind: change.change, edited: change.edited, modes, old, new })
+    Ok(FileDifference {
+        path: change.path.clone(),
+        kind: change.change,
+        edited: change.edited,
+        modes,
+        old,
+        new,
+    })
 }
 
 /// Prints differences, with or without colours.
@@ -249,14 +269,21 @@ impl Paint {
             let (plus, minus) = ("+".repeat(scale(*added)), "-".repeat(scale(*removed)));
             let total = added + removed;
             if self.colored {
-                writeln!(out, " {path:<width$} | {total:>digits$} {ADDED}{plus}{ADDED:#}{REMOVED}{minus}{REMOVED:#}")?;
+                writeln!(
+                    out,
+                    " {path:<width$} | {total:>digits$} {ADDED}{plus}{ADDED:#}{REMOVED}{minus}{REMOVED:#}"
+                )?;
             } else {
                 writeln!(out, " {path:<width$} | {total:>digits$} {plus}{minus}")?;
             }
         }
         if !rows.is_empty() {
             let (added, removed) = rows.iter().fold((0, 0), |(a, r), row| (a + row.1, r + row.2));
-            writeln!(out, " {} changed, {added} lines added, {removed} removed", super::render::artifacts_of(rows.len()))?;
+            writeln!(
+                out,
+                " {} changed, {added} lines added, {removed} removed",
+                super::render::artifacts_of(rows.len())
+            )?;
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ use crate::write::Batch;
 ///
 /// All or nothing: where anything is wrong, the golden tree stays as it was. Files whose bytes are right are not touched.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  confwright render\n  confwright render --environment lab --target postfix")]
+#[command(
+    after_help = "Examples:\n  confwright render\n  confwright render --environment lab --target postfix"
+)]
 pub(super) struct Render {
     #[command(flatten)]
     part: Part,
@@ -108,8 +110,11 @@ fn summary(changes: &[ArtifactChange]) -> String {
     const MOST: usize = 20;
     let touched: Vec<&ArtifactChange> =
         changes.iter().filter(|change| change.change != ChangeKind::Unchanged).collect();
-    let mut lines: Vec<String> =
-        touched.iter().take(MOST).map(|change| format!("{:>9} {}", change.change.name(), change.path)).collect();
+    let mut lines: Vec<String> = touched
+        .iter()
+        .take(MOST)
+        .map(|change| format!("{:>9} {}", change.change.name(), change.path))
+        .collect();
     if touched.len() > MOST {
         lines.push(format!("          … and {} more", touched.len() - MOST));
     }

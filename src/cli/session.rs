@@ -34,8 +34,10 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(global: &Global) -> Self {
-        let colored = wants_color(global.color, io::stdout().is_terminal(), AutoStream::choice(&io::stdout()));
-        let colored_errors = wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
+        let colored =
+            wants_color(global.color, io::stdout().is_terminal(), AutoStream::choice(&io::stdout()));
+        let colored_errors =
+            wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
         Self {
             out: Box::new(io::BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
@@ -68,7 +70,12 @@ impl Session {
     /// Prints the report of render, diff or check, and says how the command ends.
     ///
     /// `outcome` says what an error means for the golden tree.
-    pub(super) fn report(&mut self, status: Status, artifacts: Vec<ArtifactChange>, outcome: &str) -> io::Result<Exit> {
+    pub(super) fn report(
+        &mut self,
+        status: Status,
+        artifacts: Vec<ArtifactChange>,
+        outcome: &str,
+    ) -> io::Result<Exit> {
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let report = Report { status, artifacts, diagnostics };
         match self.output {

@@ -115,7 +115,10 @@ impl Engine {
         finished.map_err(Failure::Sink)?;
         rendered.map_err(|error| {
             let engine = Unlocated { library, insertions: &self.insertions };
-            Failure::Diagnostic { diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)), refused: None }
+            Failure::Diagnostic {
+                diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)),
+                refused: None,
+            }
         })
     }
 

@@ -139,7 +139,10 @@ impl Library {
                     let earlier = self.templates[first].tree.components().find(|c| c.name.text == name.text);
                     let mut diagnostic = Diagnostic::error(
                         &code::TEMPLATE_COMPONENT,
-                        format!("component `{}` is defined twice; components are known by name in all templates", name.text),
+                        format!(
+                            "component `{}` is defined twice; components are known by name in all templates",
+                            name.text
+                        ),
                     )
                     .at(template.span(name.range.clone()), "defined again");
                     if let Some(earlier) = earlier {
@@ -159,9 +162,12 @@ impl Library {
                 match self.find(&name.text) {
                     Some(to) => known.push((to, name)),
                     None => diagnostics.push(
-                        Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{}`", name.text))
-                            .at(template.span(name.range.clone()), "not found")
-                            .hint_nearest(&name.text, self.names()),
+                        Diagnostic::error(
+                            &code::TEMPLATE_MISSING,
+                            format!("there is no template `{}`", name.text),
+                        )
+                        .at(template.span(name.range.clone()), "not found")
+                        .hint_nearest(&name.text, self.names()),
                     ),
                 }
             }

@@ -195,7 +195,9 @@ impl Node {
             | NodeKind::Filter { body, .. }
             | NodeKind::Call { body, .. }
             | NodeKind::Component(ComponentDefinition { body, .. }) => vec![body],
-            NodeKind::For { body, otherwise, .. } => [Some(body), otherwise.as_ref()].into_iter().flatten().map(Vec::as_slice).collect(),
+            NodeKind::For { body, otherwise, .. } => {
+                [Some(body), otherwise.as_ref()].into_iter().flatten().map(Vec::as_slice).collect()
+            }
             NodeKind::If { branches, otherwise } => {
                 branches.iter().map(|branch| &branch.body).chain(otherwise).map(Vec::as_slice).collect()
             }
