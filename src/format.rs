@@ -98,13 +98,8 @@ pub static FORMATS: &[Format] = &[
 ];
 
 /// The paths of artifacts: no format of an artifact itself.
-pub static PATH: Format = Format {
-    name: "path",
-    about: "paths of artifacts",
-    strict: true,
-    writer: path::writer,
-    check: None,
-};
+pub static PATH: Format =
+    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: None };
 
 /// The format of an artifact that names none.
 pub static TEXT: &Format = &FORMATS[0];

@@ -139,11 +139,12 @@ pub(crate) fn library(
     sources: &Sources,
     diagnostics: &mut Diagnostics,
 ) -> Library {
-    let before = "{{ ";
+    // Not `{{ … }}`: an expression may hold `}}`, where maps end.
+    let before = "{% set value = ";
     let unparsed = Unparsed {
         name: NAME.into(),
         origin: Origin::Toml { value: span, prefix: before.len() },
-        text: format!("{before}{expression} }}}}"),
+        text: format!("{before}{expression} %}}"),
         delimiters: Delimiters::Curly,
     };
     Library::build(vec![unparsed], sources, diagnostics)

@@ -130,7 +130,7 @@ pub fn check(
     checker.finish()
 }
 
-/// Checks a template that is one printed expression, and has the engine hand its value over.
+/// Checks a template that is one `{% set %}` of an expression, and has the engine hand its value over.
 ///
 /// Returns the expression's type; nothing if the template is something else.
 pub fn check_expression(

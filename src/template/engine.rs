@@ -122,7 +122,7 @@ impl Engine {
         })
     }
 
-    /// The value of the one expression that a template prints.
+    /// The value of the expression of a template that [`super::check::check_expression`] has checked.
     pub fn evaluate(&self, library: &Library, template: &str, context: &Context) -> Result<Data, Diagnostic> {
         match self.tera.render_to(template, context, io::sink()) {
             Ok(()) => {

@@ -97,6 +97,9 @@ impl Library {
                     for error in errors {
                         let span = span(origin, first, error.range);
                         let mut diagnostic = Diagnostic::error(code, error.message).at(span, "");
+                        if let Some((range, text)) = error.related {
+                            diagnostic = diagnostic.at(self::span(origin, first, range), text);
+                        }
                         if let Some(hint) = error.hint {
                             diagnostic = diagnostic.hint(hint);
                         }
@@ -213,7 +216,7 @@ fn verbatim(sources: &Sources, value: Span, text: &str, prefix: usize) -> Option
     let file = sources.file(value.file).text().ok()?.get(value.range())?;
     // What opens and closes an expression is not in the file.
     let body = text.get(prefix..)?;
-    let body = if prefix > 0 { body.strip_suffix(" }}")? } else { body };
+    let body = if prefix > 0 { body.strip_suffix(" %}")? } else { body };
     let mut found = file.match_indices(body);
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Some(value.start + at),
