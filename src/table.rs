@@ -16,9 +16,11 @@ use crate::source::{FileId, Sources, Span};
 mod cert;
 mod column;
 mod csv;
+mod findings;
 mod graph;
 mod json;
 mod load;
+mod open;
 mod read;
 pub mod spec;
 mod toml;
@@ -28,7 +30,8 @@ mod value;
 mod yaml;
 
 pub use column::{Column, ColumnType};
-pub use load::{DeriveFn, RESERVED, TableSpec, is_name};
+pub use load::DeriveFn;
+pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
 
