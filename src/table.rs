@@ -125,7 +125,10 @@ impl Keys {
                 None => column.parse(part).ok()?,
             });
         }
-        self.rows.get(&*identity(values.iter())).copied()
+        match &values[..] {
+            [Value::Text(text)] => self.rows.get(text).copied(),
+            values => self.rows.get(&*identity(values.iter())).copied(),
+        }
     }
 }
 

@@ -336,6 +336,9 @@ impl Column {
 
     /// A line break or another control character would change the structure of the file that it is printed to.
     fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
+        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Ok(());
+        }
         let is_text = match &self.ty {
             ColumnType::List { of, .. } => matches!(of.ty, ColumnType::String),
             ty => matches!(ty, ColumnType::String),

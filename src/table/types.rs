@@ -248,7 +248,8 @@ fn host(cell: &str) -> Result<String, String> {
         if label.is_empty() {
             return Err("a label between the dots is empty".to_owned());
         }
-        if let Some(other) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
+        if let Some(other) = label.bytes().find(|b| !b.is_ascii_alphanumeric() && *b != b'-') {
+            let other = char::from(other);
             return Err(format!("a host name has letters, digits and `-` only, not `{other}`"));
         }
         if label.starts_with('-') || label.ends_with('-') {
