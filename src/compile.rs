@@ -349,7 +349,9 @@ impl Preparation<'_> {
         let derive = |tables: &Tables, schema: &Schema, column: usize, row: &[Value]| {
             deriver.derive(tables, schema, column, row)
         };
-        Tables::load(&specs, self.world, sources, &derive, diagnostics)
+        let tables = Tables::load(&specs, self.world, sources, &derive, diagnostics);
+        diagnostics.append(deriver.into_findings());
+        tables
     }
 
     #[expect(clippy::too_many_arguments, reason = "what the templates of all instances have in common")]

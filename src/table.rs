@@ -16,9 +16,11 @@ use crate::source::{FileId, Sources, Span};
 mod cert;
 mod column;
 mod csv;
+mod findings;
 mod graph;
 mod json;
 mod load;
+mod open;
 mod read;
 pub mod spec;
 mod toml;
@@ -28,7 +30,8 @@ mod value;
 mod yaml;
 
 pub use column::{Column, ColumnType};
-pub use load::{DeriveFn, RESERVED, TableSpec, is_name};
+pub use load::DeriveFn;
+pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
 
@@ -122,7 +125,10 @@ impl Keys {
                 None => column.parse(part).ok()?,
             });
         }
-        self.rows.get(&*identity(values.iter())).copied()
+        match &values[..] {
+            [Value::Text(text)] => self.rows.get(text).copied(),
+            values => self.rows.get(&*identity(values.iter())).copied(),
+        }
     }
 }
 

@@ -33,8 +33,11 @@ pub(super) struct Deriver {
 
 #[derive(Default)]
 struct State {
-    engines: BTreeMap<(String, String), Result<Engine, Diagnostic>>,
+    /// An engine for each sound expression.
+    engines: BTreeMap<(String, String), Option<Engine>>,
     rows: Rows,
+    /// What is wrong with expressions, each told once.
+    found: Diagnostics,
 }
 
 impl Deriver {
@@ -69,19 +72,18 @@ impl Deriver {
         schema: &Schema,
         column: usize,
         row: &[Value],
-    ) -> Result<Value, Diagnostic> {
+    ) -> Result<Value, Option<Diagnostic>> {
         let name = (schema.name.clone(), schema.columns[column].name.clone());
         let Some(library) = self.libraries.get(&name).filter(|library| library.find(NAME).is_some()) else {
             // It could not be parsed, which is reported.
-            return Ok(Value::Absent);
+            return Err(None);
         };
         let state = &mut *self.state.borrow_mut();
-        let engine = state
-            .engines
-            .entry(name)
-            .or_insert_with(|| self.engine(library, tables, schema, column))
-            .as_ref()
-            .map_err(Clone::clone)?;
+        if !state.engines.contains_key(&name) {
+            let engine = self.engine(library, tables, schema, column);
+            state.engines.insert(name.clone(), state.found.take(engine));
+        }
+        let Some(Some(engine)) = state.engines.get(&name) else { return Err(None) };
         let mut map = Map::with_capacity(column);
         for (value, column) in row.iter().zip(&schema.columns[..column]) {
             let data = state.rows.value(value, column.ty.refers_to(), tables);
@@ -89,15 +91,20 @@ impl Deriver {
         }
         let mut context = data::context(&self.names.0, &self.names.1, self.values.1.clone());
         context.insert_value("row", Data::from(map));
-        let data = engine.evaluate(library, NAME, &context)?;
+        let data = engine.evaluate(library, NAME, &context).map_err(Some)?;
         value_of(&data).ok_or_else(|| {
             let column = &schema.columns[column].name;
-            Diagnostic::error(
-                &code::RULE_EXPRESSION,
-                format!("the expression of `{column}` gives no value of a column"),
+            let message = format!("the expression of `{column}` gives no value of a column");
+            Some(
+                Diagnostic::error(&code::RULE_EXPRESSION, message)
+                    .at(library.templates[0].span(0..0), "this expression"),
             )
-            .at(library.templates[0].span(0..0), "this expression")
         })
+    }
+
+    /// What was wrong with the expressions themselves.
+    pub(super) fn into_findings(self) -> Diagnostics {
+        self.state.into_inner().found
     }
 
     fn engine(

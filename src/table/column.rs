@@ -130,7 +130,7 @@ impl ColumnType {
         }
     }
 
-    fn parser(&self) -> Option<fn(&str) -> Result<Value, Fault>> {
+    fn parser(&self) -> Option<fn(&str) -> types::Parsed> {
         Some(match self {
             Self::String | Self::Ref(_) => types::string,
             Self::Name => types::name,
@@ -302,18 +302,16 @@ impl Column {
                 )
                 .hint("put quotes around it if it is meant as text"));
             }
-            Raw::List(entries) => match &self.ty {
-                ColumnType::List { of, .. } => {
-                    let values: Result<_, _> = entries.iter().map(|entry| of.read(&entry.raw)).collect();
-                    let value = Value::List(values?);
-                    self.check(&value, || value.text().into_owned())?;
-                    return Ok(value);
-                }
-                _ => {
+            Raw::List(entries) => {
+                let ColumnType::List { of, .. } = &self.ty else {
                     let message = format!("a list is not {}", self.expected());
                     return Err(Fault::new(&code::TABLE_TYPE, message));
-                }
-            },
+                };
+                let values: Result<_, _> = entries.iter().map(|entry| of.read(&entry.raw)).collect();
+                let value = Value::List(values?);
+                self.check(&value, || value.text().into_owned())?;
+                return Ok(value);
+            }
             Raw::Map => {
                 let message = format!("an object is not {}", self.expected());
                 return Err(Fault::new(&code::TABLE_TYPE, message));
@@ -338,6 +336,9 @@ impl Column {
 
     /// A line break or another control character would change the structure of the file that it is printed to.
     fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
+        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Ok(());
+        }
         let is_text = match &self.ty {
             ColumnType::List { of, .. } => matches!(of.ty, ColumnType::String),
             ty => matches!(ty, ColumnType::String),
@@ -515,17 +516,17 @@ impl Resolver<'_> {
                 None => ColumnType::String,
             },
             TypeName::List => self.list(fields),
-            TypeName::Ref => match &fields.table {
-                Some(table) => ColumnType::Ref(table.clone()),
-                None => {
-                    self.report(
-                        format!("the column `{name}` is a `ref`, but there is no `table`"),
-                        "this column",
-                        Some("say which table it refers to: { type = \"ref\", table = \"…\" }".to_owned()),
-                    );
-                    ColumnType::String
+            TypeName::Ref => {
+                if let Some(table) = &fields.table {
+                    return ColumnType::Ref(table.clone());
                 }
-            },
+                self.report(
+                    format!("the column `{name}` is a `ref`, but there is no `table`"),
+                    "this column",
+                    Some("say which table it refers to: { type = \"ref\", table = \"…\" }".to_owned()),
+                );
+                ColumnType::String
+            }
             TypeName::Ipv4 => ColumnType::Ipv4,
             TypeName::Ipv6 => ColumnType::Ipv6,
             TypeName::Ip => ColumnType::Ip,

@@ -9,13 +9,15 @@ use super::read::{Cell, Flaw, Raw, Record, Records};
 
 /// Begins to read; the first record is the header.
 pub(super) fn open(text: &str, delimiter: u8) -> Records<'_> {
-    Box::new(Reader { text, delimiter, at: 0 })
+    Box::new(Reader { text, delimiter, at: 0, width: 0 })
 }
 
 struct Reader<'s> {
     text: &'s str,
     delimiter: u8,
     at: usize,
+    /// How many cells the last row had: the next one mostly has as many.
+    width: usize,
 }
 
 /// What follows a cell.
@@ -157,11 +159,12 @@ impl<'s> Iterator for Reader<'s> {
         }
         let start = self.at;
         let mut flaw = None;
-        let mut cells = Vec::new();
+        let mut cells = Vec::with_capacity(self.width);
         loop {
             cells.push(self.cell(&mut flaw));
             let end = self.at;
             if let Next::Row = self.advance() {
+                self.width = cells.len();
                 return Some(match flaw {
                     Some(flaw) => Err(flaw),
                     None => Ok(Record { range: start..end, names: Vec::new(), cells }),

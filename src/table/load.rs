@@ -1,4 +1,4 @@
-//! The first pass: opens every table, checks every row, ties references to rows, computes derived columns.
+//! The first pass: checks every row of every table, ties references to rows, computes derived columns.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -6,112 +6,22 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use indexmap::IndexMap;
 use indexmap::map::Entry;
 
-use super::read::{Cell, FORMATS, Flaw, Format, Raw, Record, Records};
-use super::spec::ColumnSpec;
+use super::findings::Findings;
+use super::open::{Opening, TableSpec, flaw_diagnostic, undeclared};
+use super::read::{Cell, Raw, Record};
 use super::value::shown;
 use super::{
     Column, ColumnType, Fault, Keys, Schema, Source, Table, Tables, Value, Wrong, cert, graph, identity,
     resolve,
 };
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
-use crate::source::{FileId, Sources, Span, World};
-
-/// What the project says of a table.
-#[derive(Debug, Clone)]
-pub struct TableSpec {
-    /// Its name.
-    pub name: String,
-    /// The file, relative to the project's root.
-    pub source: Utf8PathBuf,
-    /// Where the file is named.
-    pub source_span: Span,
-    /// The columns that make up the key; none where rows have no key.
-    pub key: Vec<String>,
-    /// The columns, where they are declared.
-    pub columns: Option<IndexMap<String, (ColumnSpec, Span)>>,
-    /// The types that targets require, for a table without declared columns.
-    pub required: IndexMap<String, ColumnSpec>,
-    /// Whether the file begins with a header; nothing for what its format has by itself.
-    pub header: Option<bool>,
-    /// Where the table is declared.
-    pub span: Span,
-}
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::source::{Sources, Span, World};
 
 /// Computes a derived column: the tables that are loaded already, the row's table, the number of the column and
-/// the row so far.
-pub type DeriveFn<'a> = dyn Fn(&Tables, &Schema, usize, &[Value]) -> Result<Value, Diagnostic> + 'a;
-
-/// The names that a template sees beside the tables.
-pub const RESERVED: &[&str] = &["project", "values", "environment", "row", "loop"];
-
-/// Whether a text can be the name of a table, a column or a component: `[a-z_][a-z0-9_]*`.
-pub fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-}
-
-/// What is wrong with a name, and a better one where there is one.
-fn name_fault(text: &str) -> Option<(String, Option<String>)> {
-    if RESERVED.contains(&text) {
-        let hint = format!("call it otherwise, such as `{text}_name`");
-        return Some((format!("the name `{text}` is reserved"), Some(hint)));
-    }
-    if is_name(text) {
-        return None;
-    }
-    let message = format!("{} is not a name: `a` to `z`, digits and `_`, no digit first", shown(text));
-    let better: String = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-        .collect();
-    let better = if better.starts_with(|c: char| c.is_ascii_digit()) { format!("_{better}") } else { better };
-    Some((message, is_name(&better).then(|| format!("write it `{better}`"))))
-}
-
-/// How many mistakes of one column are told one by one.
-const MOST: usize = 20;
-
-/// Diagnostics of rows: the first ones of each column, and how many more there are.
-#[derive(Default)]
-struct Findings {
-    list: Diagnostics,
-    /// How many there are for a group of a table, and the first one that is not told.
-    counts: BTreeMap<(String, String), (usize, Option<Diagnostic>)>,
-    /// The tables with a mistake.
-    unsound: BTreeSet<String>,
-}
-
-impl Findings {
-    /// Takes a mistake of a group of a table; `what` is how the group is called in the plural.
-    fn push(&mut self, table: &str, what: &str, make: impl FnOnce() -> Diagnostic) {
-        self.unsound.insert(table.to_owned());
-        let (count, rest) = self.counts.entry((table.to_owned(), what.to_owned())).or_default();
-        *count += 1;
-        if *count <= MOST {
-            self.list.push(make());
-        } else if rest.is_none() {
-            *rest = Some(make());
-        }
-    }
-
-    fn finish(self) -> Diagnostics {
-        let mut list = self.list;
-        for ((table, what), (count, rest)) in self.counts {
-            let Some(first) = rest else { continue };
-            let more = count - MOST;
-            let message = format!("{more} more {what} of the table `{table}` are wrong");
-            let labels = first.labels.into_iter().take(1);
-            let labels =
-                labels.map(|label| crate::diagnostic::Label { text: "from here on".to_owned(), ..label });
-            list.push(Diagnostic { message, labels: labels.collect(), hints: Vec::new(), ..first });
-        }
-        list
-    }
-}
+/// the row so far. An error without a diagnostic is one that is reported elsewhere, once for all rows.
+pub type DeriveFn<'a> = dyn Fn(&Tables, &Schema, usize, &[Value]) -> Result<Value, Option<Diagnostic>> + 'a;
 
 impl Tables {
     /// Reads and checks all tables and reports everything that is wrong with them.
@@ -152,355 +62,6 @@ impl Tables {
         }
         tables
     }
-}
-
-/// Opens a table: finds its format, its schema and the order of its cells.
-struct Opening<'a> {
-    spec: &'a TableSpec,
-    diagnostics: &'a mut Diagnostics,
-}
-
-impl Opening<'_> {
-    fn table(mut self, world: &dyn World, sources: &mut Sources) -> Table {
-        if let Some((message, hint)) = name_fault(&self.spec.name) {
-            self.report(&code::PROJECT_NAME, message, self.spec.span, "this table", hint);
-        }
-        let declared = self.declared();
-        let opened = self.file(world, sources).and_then(|(file, format)| {
-            let text = sources.file(file).text().unwrap_or_default();
-            let base = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-            self.columns(file, format, base, &text[base..], declared.as_deref())
-        });
-        let complete = declared.is_some() || opened.is_some();
-        let (columns, source) = match opened {
-            Some((columns, source)) => (columns, Some(source)),
-            None => (declared.unwrap_or_else(|| self.required()), None),
-        };
-        let key = self.key(&columns, complete);
-        let spec = self.spec;
-        let lookups = columns.iter().map(|_| None).collect();
-        let sound = source.is_some() && key.len() == spec.key.len();
-        let schema = Schema { name: spec.name.clone(), columns, key, span: spec.span, complete };
-        Table { schema, source, len: 0, held: None, keys: None, lookups, sound }
-    }
-
-    fn report(
-        &mut self,
-        code: &'static Code,
-        message: impl Into<String>,
-        span: Span,
-        label: impl Into<String>,
-        hint: Option<String>,
-    ) {
-        let mut diagnostic = Diagnostic::error(code, message).at(span, label);
-        diagnostic.hints.extend(hint);
-        self.diagnostics.push(diagnostic);
-    }
-
-    fn declared(&mut self) -> Option<Vec<Column>> {
-        let columns = self.spec.columns.as_ref()?;
-        let mut declared = Vec::new();
-        for (name, (spec, span)) in columns {
-            if let Some((message, hint)) = name_fault(name) {
-                self.report(&code::PROJECT_NAME, message, *span, "this column", hint);
-            }
-            declared.push(Column::resolve(name, spec, Some(*span), self.diagnostics));
-        }
-        Some(declared)
-    }
-
-    /// The columns that targets require, where nothing else is known.
-    fn required(&mut self) -> Vec<Column> {
-        let names: Vec<&String> = self.spec.required.keys().collect();
-        names.into_iter().map(|name| self.inferred(name)).collect()
-    }
-
-    /// A column that is not declared: as a target requires it, or text.
-    fn inferred(&mut self, name: &str) -> Column {
-        match self.spec.required.get(name) {
-            Some(spec) => Column::resolve(name, spec, None, self.diagnostics),
-            None => Column::string(name),
-        }
-    }
-
-    fn key(&mut self, columns: &[Column], complete: bool) -> Vec<usize> {
-        let mut key = Vec::new();
-        for name in &self.spec.key {
-            match columns.iter().position(|column| column.name == *name) {
-                Some(number) if key.contains(&number) => {
-                    let message = format!("the key names the column `{name}` twice");
-                    self.report(&code::PROJECT_VALUE, message, self.spec.span, "this table", None);
-                }
-                Some(number) => key.push(number),
-                None if complete => {
-                    let message = format!("the key `{name}` is no column of the table `{}`", self.spec.name);
-                    self.diagnostics.push(
-                        Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message)
-                            .at(self.spec.span, "this table")
-                            .hint_nearest(name, columns.iter().map(|column| column.name.as_str())),
-                    );
-                }
-                None => {}
-            }
-        }
-        key
-    }
-
-    fn file(&mut self, world: &dyn World, sources: &mut Sources) -> Option<(FileId, &'static Format)> {
-        let (path, span) = (&self.spec.source, self.spec.source_span);
-        let ending = path.extension().unwrap_or_default();
-        let Some(format) = FORMATS.iter().find(|format| format.ending.eq_ignore_ascii_case(ending)) else {
-            let endings = FORMATS.iter().map(|format| format!(".{}", format.ending));
-            let message = format!("`{path}` is not a table by its name");
-            let hint = format!("a table's file ends in one of {}", endings.collect::<Vec<_>>().join(" "));
-            self.report(&code::PROJECT_VALUE, message, span, "this file", Some(hint));
-            return None;
-        };
-        let file = match sources.load(world, path) {
-            Ok(file) => file,
-            Err(error) => {
-                let reason = match error.kind() {
-                    std::io::ErrorKind::NotFound => "it does not exist".to_owned(),
-                    std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-                    std::io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
-                    _ => error.to_string(),
-                };
-                let message = format!("the table `{}` cannot be read from `{path}`", self.spec.name);
-                self.report(&code::SOURCE_READ, message, span, reason, None);
-                return None;
-            }
-        };
-        if let Err(at) = sources.file(file).text() {
-            let message = format!("`{path}` is not UTF-8");
-            let hint = "convert it, for example with `iconv -f latin1 -t utf-8`".to_owned();
-            let place = Span::new(file, at..at + 1);
-            self.report(&code::SOURCE_UTF8, message, place, "this byte is part of no character", Some(hint));
-            return None;
-        }
-        Some((file, format))
-    }
-
-    /// The columns of a file that was read, and how to read its rows.
-    fn columns(
-        &mut self,
-        file: FileId,
-        format: &'static Format,
-        base: usize,
-        text: &str,
-        declared: Option<&[Column]>,
-    ) -> Option<(Vec<Column>, Source)> {
-        let spec = self.spec;
-        let mut source =
-            Source { file, format, base, header: false, order: Vec::new(), width: None, rest: false };
-        let records = match (format.open)(text, &spec.name) {
-            Ok(records) => records,
-            Err(flaw) => {
-                self.diagnostics.push(flaw_diagnostic(&source, flaw));
-                return None;
-            }
-        };
-        let columns = match (spec.header.or(format.header), format.header) {
-            (Some(_), None) if spec.header.is_some() => {
-                let message = format!("`header` has no meaning for a .{} table", format.ending);
-                self.report(&code::PROJECT_VALUE, message, spec.span, "its rows name their cells", None);
-                return None;
-            }
-            (None, _) => match declared {
-                Some(declared) => return Some((declared.to_vec(), source)),
-                None => return Some((self.named(&source, records), source)),
-            },
-            (Some(true), _) => {
-                source.header = true;
-                self.header(&mut source, records, declared)?
-            }
-            (Some(false), _) => {
-                let Some(declared) = declared else {
-                    let message =
-                        format!("the table `{}` has no header line and no declared columns", spec.name);
-                    let hint = format!(
-                        "declare them in their order under [tables.{}.columns], or set `header = true`",
-                        spec.name
-                    );
-                    self.report(&code::TABLE_HEADER, message, spec.span, "this table", Some(hint));
-                    return None;
-                };
-                let mut cells = 0..;
-                source.order = declared
-                    .iter()
-                    .map(|column| if column.expr.is_none() { cells.next() } else { None })
-                    .collect();
-                source.width = Some(cells.start);
-                declared.to_vec()
-            }
-        };
-        let last = source.width.and_then(|width| width.checked_sub(1));
-        let last = source.order.iter().position(|cell| cell.is_some() && *cell == last);
-        let last = last.and_then(|number| columns.get(number));
-        source.rest = format.rest
-            && matches!(last.map(|column| &column.ty), Some(ColumnType::List { separator: None, .. }));
-        Some((columns, source))
-    }
-
-    /// The columns of a file whose rows name their cells, in the order in which the names come up.
-    fn named(&mut self, source: &Source, records: Records<'_>) -> Vec<Column> {
-        let mut names: IndexMap<String, Range<usize>> = IndexMap::new();
-        for record in records.flatten() {
-            for name in record.names {
-                if !names.contains_key(&*name.text) {
-                    names.insert(name.text.into_owned(), name.range);
-                }
-            }
-        }
-        for (name, range) in &names {
-            if let Some((message, hint)) = name_fault(name) {
-                self.report(&code::TABLE_HEADER, message, source.span(range), "this key", hint);
-            }
-        }
-        let mut all: Vec<String> = names.into_keys().collect();
-        for name in self.spec.required.keys().chain(&self.spec.key) {
-            if !all.contains(name) {
-                all.push(name.clone());
-            }
-        }
-        all.iter().map(|name| self.inferred(name)).collect()
-    }
-
-    /// The columns of a file with a header.
-    fn header(
-        &mut self,
-        source: &mut Source,
-        mut records: Records<'_>,
-        declared: Option<&[Column]>,
-    ) -> Option<Vec<Column>> {
-        let record = match records.next() {
-            Some(Ok(record)) => record,
-            Some(Err(flaw)) => {
-                self.diagnostics.push(flaw_diagnostic(source, flaw));
-                return None;
-            }
-            None => {
-                let message = format!("the table `{}` has no header line", self.spec.name);
-                let hint = "begin the file with the names of its columns".to_owned();
-                self.report(
-                    &code::TABLE_HEADER,
-                    message,
-                    source.span(&(0..0)),
-                    "the file is empty",
-                    Some(hint),
-                );
-                return None;
-            }
-        };
-        let names = self.header_names(source, &record)?;
-        let columns = match declared {
-            Some(declared) => declared.to_vec(),
-            None => names.iter().map(|(name, _)| self.inferred(name)).collect(),
-        };
-        let mut fine = true;
-        let whole = source.span(&record.range);
-        for (name, span) in &names {
-            match columns.iter().find(|column| column.name == *name) {
-                Some(column) if column.expr.is_some() => {
-                    let message =
-                        format!("the column `{name}` is derived, so it cannot be in the source too");
-                    let mut diagnostic =
-                        Diagnostic::error(&code::TABLE_COLUMN, message).at(*span, "this column");
-                    if let Some(span) = column.span {
-                        diagnostic = diagnostic.at(span, "its `expr` is declared here");
-                    }
-                    self.diagnostics.push(diagnostic);
-                    fine = false;
-                }
-                Some(_) => {}
-                None => {
-                    self.diagnostics.push(undeclared(&self.spec.name, name, *span, self.spec.span, &columns));
-                    fine = false;
-                }
-            }
-        }
-        let required: Vec<(&str, Option<Span>)> = match declared {
-            Some(declared) => {
-                let stored = declared.iter().filter(|column| column.expr.is_none());
-                stored.map(|column| (column.name.as_str(), column.span)).collect()
-            }
-            None => self.spec.required.keys().map(|name| (name.as_str(), None)).collect(),
-        };
-        for (name, span) in required {
-            if !names.contains_key(name) {
-                let message = format!("the column `{name}` of the table `{}` is missing", self.spec.name);
-                let diagnostic = Diagnostic::error(&code::TABLE_COLUMN, message)
-                    .at(whole, "it is not in this header")
-                    .at(span.unwrap_or(self.spec.span), "it is declared here");
-                self.diagnostics.push(match span {
-                    Some(_) => diagnostic,
-                    None => diagnostic.hint("a target requires it"),
-                });
-                fine = false;
-            }
-        }
-        source.width = Some(names.len());
-        source.order = columns.iter().map(|column| names.get_index_of(&column.name)).collect();
-        // With a header that does not fit, every row would be wrong once more.
-        fine.then_some(columns)
-    }
-
-    /// The names in a header with their places, or nothing if one of them is none.
-    fn header_names(&mut self, source: &Source, record: &Record<'_>) -> Option<IndexMap<String, Span>> {
-        let mut names: IndexMap<String, Span> = IndexMap::new();
-        let mut fine = true;
-        for (number, cell) in record.cells.iter().enumerate() {
-            let span = source.span(&cell.range);
-            let name = match &cell.raw {
-                Raw::Plain(text) | Raw::Text(text) | Raw::Number(text) => &**text,
-                _ => "",
-            };
-            if name.is_empty() {
-                let message = format!("column {} has no name in the header", number + 1);
-                let hint = "name it, or remove the column and the separator before it".to_owned();
-                self.report(&code::TABLE_HEADER, message, span, "a name is missing here", Some(hint));
-                fine = false;
-            } else if let Some(first) = names.get(name) {
-                let message = format!("the column `{name}` is twice in the header");
-                self.diagnostics.push(
-                    Diagnostic::error(&code::TABLE_HEADER, message)
-                        .at(span, "the second one")
-                        .at(*first, "the first one"),
-                );
-                fine = false;
-            } else {
-                if let Some((message, better)) = name_fault(name) {
-                    let divided = record.cells.len() == 1 && name.contains([';', '\t', ',', '|']);
-                    let hint = if divided {
-                        Some("cells are divided by `,` in .csv and by a tab in .tsv".to_owned())
-                    } else {
-                        better
-                    };
-                    self.report(&code::TABLE_HEADER, message, span, "this column", hint);
-                    fine = false;
-                }
-                names.insert(name.to_owned(), span);
-            }
-        }
-        fine.then_some(names)
-    }
-}
-
-/// A column that is in the source, but not declared.
-fn undeclared(table: &str, name: &str, span: Span, declaration: Span, columns: &[Column]) -> Diagnostic {
-    let stored = columns.iter().filter(|column| column.expr.is_none());
-    Diagnostic::error(&code::TABLE_COLUMN, format!("the table `{table}` has no column {}", shown(name)))
-        .at(span, "this column is not declared")
-        .at(declaration, "the table is declared here")
-        .hint_nearest(name, stored.map(|column| column.name.as_str()))
-}
-
-fn flaw_diagnostic(source: &Source, flaw: Flaw) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(flaw.code, flaw.message).at(source.span(&flaw.range), flaw.label);
-    if let Some((range, label)) = flaw.also {
-        diagnostic = diagnostic.at(source.span(&range), label);
-    }
-    diagnostic.hints.extend(flaw.hint);
-    diagnostic
 }
 
 /// A table that is referred to is there and has a key of one column.
@@ -702,7 +263,9 @@ impl Loader<'_> {
                     if let Some(flaw) = flaw {
                         findings.push(&schema.name, "rows", || flaw);
                     }
-                    held.as_mut().map(|held| held.push(absent()));
+                    if let Some(held) = &mut held {
+                        held.push(absent());
+                    }
                     continue;
                 }
             };
@@ -713,11 +276,14 @@ impl Loader<'_> {
             let cells = table.read(source, &record, &mut |column, fault, range| {
                 whole = false;
                 wrong.push(column);
-                if let Some(diagnostic) = self.cell_fault(table, source, &record, column, fault, range) {
-                    let diagnostic = diagnostic.of_column(&schema.name, &schema.columns[column].name);
-                    findings.push(&schema.name, &cells_of(&schema.columns[column]), || diagnostic);
-                } else {
+                let column = &schema.columns[column];
+                if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
                     findings.unsound.insert(schema.name.clone());
+                } else {
+                    findings.push(&schema.name, &cells_of(column), || {
+                        self.cell_fault(source, &record, column, fault, range.as_ref())
+                            .of_column(&schema.name, &column.name)
+                    });
                 }
             });
             for seen in &mut all_seen {
@@ -741,7 +307,9 @@ impl Loader<'_> {
                     certificates.push((Utf8Path::new(folder).join(name), source.span(&range)));
                 }
             }
-            held.as_mut().map(|held| held.push(cells.into_boxed_slice()));
+            if let Some(held) = &mut held {
+                held.push(cells.into_boxed_slice());
+            }
         }
         let keys = self.keys(number, &mut all_seen, whole);
         self.findings = findings;
@@ -792,49 +360,56 @@ impl Loader<'_> {
         missing.is_none()
     }
 
-    /// The diagnostic of a cell, or nothing where the mistake lies in the table that it refers to.
+    /// The diagnostic of a cell.
     fn cell_fault(
         &self,
-        table: &Table,
         source: &Source,
         record: &Record<'_>,
-        number: usize,
+        column: &Column,
         wrong: Wrong,
-        range: Option<Range<usize>>,
-    ) -> Option<Diagnostic> {
-        let column = &table.schema.columns[number];
-        let span = |range: &Range<usize>| source.span(&head(source.text(self.sources), range));
-        let place = span(range.as_ref().unwrap_or(&record.range));
+        range: Option<&Range<usize>>,
+    ) -> Diagnostic {
+        let line = head(source.text(self.sources), range.unwrap_or(&record.range));
+        let place = source.span(&line);
         match wrong {
             Wrong::Value(fault) => {
                 let label = match range {
                     None => format!("this row has no `{}`", column.name),
                     Some(_) => format!("column `{}` is declared `{}`", column.name, column.ty),
                 };
-                Some(value_fault(column, fault, place, label))
+                value_fault(column, fault, place, label)
             }
             Wrong::Key(key) => self.key_fault(column, &key, place),
         }
     }
 
-    /// A cell that names no row, unless rows of that table are missing because they are wrong themselves.
-    fn key_fault(&self, column: &Column, key: &str, place: Span) -> Option<Diagnostic> {
+    /// Whether all rows of the table that a column refers to have their key. Where one is wrong itself, a
+    /// reference to it is not wrong as well.
+    fn knows_keys(&self, column: &Column) -> bool {
+        let target = column.ty.refers_to().and_then(|target| self.tables.get(target));
+        target.and_then(|target| target.keys.as_ref()).is_some_and(|keys| keys.sound)
+    }
+
+    /// The diagnostic of a cell that names no row.
+    fn key_fault(&self, column: &Column, key: &str, place: Span) -> Diagnostic {
         /// Looking for near keys takes time for each key.
         const FEW: usize = 10_000;
-        let target = self.tables.get(column.ty.refers_to()?)?;
-        let keys = target.keys.as_ref().filter(|keys| keys.sound)?;
-        let schema = &target.schema;
-        let key_column = &schema.columns[*schema.key.first()?];
-        let diagnostic = Diagnostic::error(
-            &code::TABLE_REF,
-            format!("the table `{}` has no row {}", schema.name, shown(key)),
-        )
-        .at(place, format!("column `{}` refers to the table `{}`", column.name, schema.name))
-        .at(schema.span, format!("its key is `{}`", key_column.name));
-        if keys.rows.len() > FEW || key_column.ty.refers_to().is_some() {
-            return Some(diagnostic);
+        let target = column.ty.refers_to().unwrap_or_default();
+        let message = format!("the table `{target}` has no row {}", shown(key));
+        let diagnostic = Diagnostic::error(&code::TABLE_REF, message)
+            .at(place, format!("column `{}` refers to the table `{target}`", column.name));
+        let Some((schema, keys)) = self.tables.get(target).and_then(|t| Some((&t.schema, t.keys.as_ref()?)))
+        else {
+            return diagnostic;
+        };
+        let names =
+            keys.columns.iter().map(|column| format!("`{}`", column.name)).collect::<Vec<_>>().join(", ");
+        let diagnostic = diagnostic.at(schema.span, format!("its key is {names}"));
+        let is_text = keys.columns.iter().all(|column| column.ty.refers_to().is_none());
+        if keys.rows.len() > FEW || !is_text {
+            return diagnostic;
         }
-        Some(diagnostic.hint_nearest(key, keys.rows.keys().map(|key| &**key)))
+        diagnostic.hint_nearest(key, keys.rows.keys().map(|key| &**key))
     }
 
     /// Two rows with the same key, or the same value in a unique column.
@@ -1005,20 +580,17 @@ impl Loader<'_> {
         }
         let table = &mut self.tables.map[number];
         table.held = Some(held);
-        table.lookups[at] = Some(keys);
+        table.lookups[at] = Some(Arc::clone(&keys));
         let table = &self.tables.map[number];
         for (row, key) in faults {
             let mut findings = std::mem::take(&mut self.findings);
-            findings.unsound.insert(name.clone());
-            let place = || table.cell_span(self.sources, row, at).or_else(|| self.row_head(table, row));
-            // The place is looked up only for what is told.
-            let told = findings
-                .counts
-                .get(&(name.clone(), cells_of(&column)))
-                .is_none_or(|(count, _)| *count <= MOST);
-            let place = if told { place() } else { Some(table.schema.span) };
-            if let Some(diagnostic) = place.and_then(|place| self.key_fault(&column, &key, place)) {
-                findings.push(&name, &cells_of(&column), || diagnostic);
+            if keys.sound {
+                findings.push(&name, &cells_of(&column), || {
+                    let place = table.cell_span(self.sources, row, at).or_else(|| self.row_head(table, row));
+                    self.key_fault(&column, &key, place.unwrap_or(table.schema.span))
+                });
+            } else {
+                findings.unsound.insert(name.clone());
             }
             self.findings = findings;
         }
@@ -1028,6 +600,10 @@ impl Loader<'_> {
     fn settle(&mut self, number: usize) {
         let name = &self.table(number).schema.name;
         let own = !self.findings.unsound.contains(name);
+        let tied = |(at, column): (usize, &Column)| {
+            column.ty.refers_to().is_none() || self.table(number).lookups[at].is_some()
+        };
+        let own = own && self.table(number).schema.columns.iter().enumerate().all(tied);
         let targets = self.targets(number).into_iter();
         let sound = own && targets.filter(|target| *target != number).all(|target| self.table(target).sound);
         self.tables.map[number].sound &= sound;
@@ -1044,8 +620,15 @@ impl Loader<'_> {
             }
             let Some(cells) = table.held(row) else { continue };
             let column = &table.schema.columns[at];
-            let value = (self.derive)(&self.tables, &table.schema, at, cells);
-            let value = value.map_err(Box::new).and_then(|value| {
+            let value = match (self.derive)(&self.tables, &table.schema, at, cells) {
+                Ok(value) => Ok(value),
+                Err(Some(diagnostic)) => Err(Box::new(diagnostic)),
+                Err(None) => {
+                    self.findings.unsound.insert(table.schema.name.clone());
+                    continue;
+                }
+            };
+            let value = value.and_then(|value| {
                 let value = match cell(&value).raw {
                     Raw::Empty => column.empty(),
                     _ => column.read_cell(&cell(&value)).map_err(|(fault, _)| fault),

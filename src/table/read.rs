@@ -105,7 +105,7 @@ pub(super) struct Flaw {
     pub(super) range: Range<usize>,
     pub(super) label: String,
     /// Another place that matters.
-    pub(super) also: Option<(Range<usize>, String)>,
+    pub(super) also: Option<Box<(Range<usize>, String)>>,
     pub(super) hint: Option<String>,
 }
 
@@ -135,6 +135,6 @@ pub(super) fn doubled(names: &[Name<'_>]) -> Option<Flaw> {
     let pair = sorted.windows(2).find(|pair| pair[0].text == pair[1].text)?;
     let message = format!("the key `{}` is there twice", pair[0].text);
     let mut flaw = Flaw::syntax(pair[1].range.clone(), message, "the second one");
-    flaw.also = Some((pair[0].range.clone(), "the first one".to_owned()));
+    flaw.also = Some(Box::new((pair[0].range.clone(), "the first one".to_owned())));
     Some(flaw)
 }

@@ -37,13 +37,15 @@ impl Fault {
     }
 }
 
-type Parsed = Result<Value, Fault>;
+/// What the function of a type returns.
+pub(super) type Parsed = Result<Value, Fault>;
 
 fn text(text: impl Into<Box<str>>) -> Value {
     Value::Text(text.into())
 }
 
 /// Any text.
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all types")]
 pub(super) fn string(cell: &str) -> Parsed {
     Ok(text(cell))
 }
@@ -246,7 +248,8 @@ fn host(cell: &str) -> Result<String, String> {
         if label.is_empty() {
             return Err("a label between the dots is empty".to_owned());
         }
-        if let Some(other) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
+        if let Some(other) = label.bytes().find(|b| !b.is_ascii_alphanumeric() && *b != b'-') {
+            let other = char::from(other);
             return Err(format!("a host name has letters, digits and `-` only, not `{other}`"));
         }
         if label.starts_with('-') || label.ends_with('-') {
@@ -430,7 +433,7 @@ pub(super) fn date(cell: &str) -> Parsed {
     }
 }
 
-/// A public key as OpenSSH writes it (sshd(8), AUTHORIZED_KEYS FILE FORMAT, without options): a type, base64
+/// A public key as OpenSSH writes it (sshd(8), section `AUTHORIZED_KEYS FILE FORMAT`, without options): a type, base64
 /// and a comment. The base64 holds length-prefixed fields (RFC 4253, section 6.6), the first of which is the
 /// type again. Printed with single spaces.
 pub(super) fn ssh_public_key(cell: &str) -> Parsed {

@@ -140,7 +140,8 @@ pub fn check_expression(
     row: Option<ViewId>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(Type, Checked)> {
-    let [Node { kind: NodeKind::Print(expression), .. }] = library.templates[template].tree.nodes.as_slice()
+    let [Node { kind: NodeKind::Set { value: expression, .. }, .. }] =
+        library.templates[template].tree.nodes.as_slice()
     else {
         return None;
     };
