@@ -19,7 +19,7 @@ use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Entrance, View};
-use crate::template::data::Rows;
+use crate::template::data::{self, Rows};
 use crate::template::engine::{Engine, Failure, Refused};
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
@@ -118,7 +118,14 @@ pub fn prepare(
         if !selection.environments.is_empty() && !selection.environments.contains(name) {
             continue;
         }
-        let stage = Preparation { world, selection, extend, templates: &templates, compilation: &compilation, number };
+        let stage = Preparation {
+            world,
+            selection,
+            extend,
+            templates: &templates,
+            compilation: &compilation,
+            number,
+        };
         let mut allowed = BTreeSet::new();
         let environment = stage.environment(sources, &mut allowed, diagnostics);
         compilation.allowed.extend(allowed);
@@ -135,7 +142,8 @@ fn check_selection(
 ) {
     let Some(environment) = project.environments.first() else { return };
     let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
-        let known_list = if known.is_empty() { "there is none".into() } else { format!("known: {}", known.join(", ")) };
+        let known_list =
+            if known.is_empty() { "there is none".into() } else { format!("known: {}", known.join(", ")) };
         diagnostics.push(
             Diagnostic::error(&code::USAGE, format!("there is no {what} `{name}`; {known_list}"))
                 .hint_nearest(name, known.iter().copied()),
@@ -148,7 +156,8 @@ fn check_selection(
     }
     for name in &selection.environments {
         if !project.environments.iter().any(|environment| environment.name == *name) {
-            let known = project.environments.iter().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
+            let known =
+                project.environments.iter().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
             unknown("environment", name, known.collect());
         }
     }
@@ -182,7 +191,8 @@ impl Templates {
             let mut own = Vec::new();
             let places = names.iter().map(|name| (name, folder));
             let own_names: BTreeSet<&Utf8PathBuf> = names.iter().collect();
-            let below = shared.iter().filter(|name| !own_names.contains(name)).map(|name| (name, &*shared_folder));
+            let below =
+                shared.iter().filter(|name| !own_names.contains(name)).map(|name| (name, &*shared_folder));
             for (name, folder) in places.chain(below) {
                 let path = folder.join(name);
                 let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
@@ -243,7 +253,16 @@ impl Preparation<'_> {
         let mut producers = Vec::new();
         let mut walked = BTreeSet::new();
         for (instance, target) in self.instances() {
-            let producer = self.producer(instance, target, &tables, sources, &mut uses, &mut raw, &mut walked, diagnostics);
+            let producer = self.producer(
+                instance,
+                target,
+                &tables,
+                sources,
+                &mut uses,
+                &mut raw,
+                &mut walked,
+                diagnostics,
+            );
             producers.extend(producer);
         }
         point_at_uses(&mut data_diagnostics, &uses);
@@ -268,8 +287,11 @@ impl Preparation<'_> {
         let facts = rules::Facts { tables: &tables, views: &views, lists: &lists, sources };
         rules::check(project, declared, &facts, allowed, diagnostics);
         let artifacts = plan::plan(&producers, &lists, &tables, sources, diagnostics);
-        let folder =
-            if declared.name.is_empty() { project.golden.clone() } else { project.golden.join(&declared.name) };
+        let folder = if declared.name.is_empty() {
+            project.golden.clone()
+        } else {
+            project.golden.join(&declared.name)
+        };
         Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers })
     }
 
@@ -279,7 +301,8 @@ impl Preparation<'_> {
         let mut list = Vec::new();
         for instance in declared.targets.values() {
             let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
-            let by_name = self.selection.targets.is_empty() || self.selection.targets.contains(&instance.name);
+            let by_name =
+                self.selection.targets.is_empty() || self.selection.targets.contains(&instance.name);
             let by_stage = self.selection.stages.is_empty() || self.selection.stages.contains(&target.stage);
             if by_name && by_stage {
                 list.push((Some(instance), Some(target)));
@@ -312,7 +335,10 @@ impl Preparation<'_> {
                 source_span: table.source.span,
                 key: table.key.iter().map(|key| key.value.clone()).collect(),
                 columns: table.columns.as_ref().map(|columns| {
-                    columns.iter().map(|(name, spec)| (name.clone(), (spec.value.clone(), spec.span))).collect()
+                    columns
+                        .iter()
+                        .map(|(name, spec)| (name.clone(), (spec.value.clone(), spec.span)))
+                        .collect()
                 }),
                 required,
                 header: table.header,
@@ -383,10 +409,7 @@ impl Preparation<'_> {
                 return None;
             }
         };
-        let mut context = Context::new();
-        context.insert_value("project", Data::from(project.name.as_str()));
-        context.insert_value("environment", Data::from(declared.name.as_str()));
-        context.insert_value("values", seen.values);
+        let context = data::context(&project.name, &declared.name, seen.values);
         Some(Producer {
             name: instance.map_or_else(String::new, |instance| instance.name.clone()),
             root: instance.map_or_else(Utf8PathBuf::new, |instance| instance.root.clone()),
@@ -414,9 +437,12 @@ fn entrance(
             Some(view) => Some(*view),
             None => {
                 diagnostics.push(
-                    Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, format!("there is no table `{}`", each.value))
-                        .at(each.span, "not a table")
-                        .hint_nearest(&each.value, globals.tables.keys().map(String::as_str)),
+                    Diagnostic::error(
+                        &code::PROJECT_UNKNOWN_NAME,
+                        format!("there is no table `{}`", each.value),
+                    )
+                    .at(each.span, "not a table")
+                    .hint_nearest(&each.value, globals.tables.keys().map(String::as_str)),
                 );
                 return None;
             }
@@ -461,12 +487,59 @@ pub enum RenderFailure {
     Diagnostic(Box<Diagnostic>),
 }
 
+impl From<Diagnostic> for RenderFailure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Diagnostic(Box::new(diagnostic))
+    }
+}
+
 impl Environment {
+    /// The instances of targets that make artifacts here; the project itself is "".
+    pub fn targets(&self) -> BTreeSet<String> {
+        self.producers.iter().map(|producer| producer.name.clone()).collect()
+    }
+
+    /// The structural faults of artifacts whose format has a structure.
+    pub fn check_structure(&self, sources: &Sources) -> Vec<Diagnostic> {
+        let mut faults = Vec::new();
+        for planned in self.artifacts.iter().filter(|planned| planned.format.strict) {
+            let mut bytes = Vec::new();
+            if self.render(planned, sources, &mut bytes).is_err() {
+                continue;
+            }
+            if let Err(fault) = planned.format.check(&bytes) {
+                let line =
+                    bytes[..fault.offset.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
+                let path = self.folder.join(&planned.path);
+                faults.push(
+                    Diagnostic::error(
+                        &code::FORMAT_STRUCTURE,
+                        format!("line {line} of `{path}` is not {}: {}", planned.format.name, fault.message),
+                    )
+                    .at_file(path, "")
+                    .at(planned.span, "its format is declared here"),
+                );
+            }
+        }
+        faults
+    }
+
     /// Renders one artifact of the plan into a sink.
-    pub fn render(&self, planned: &Planned, sources: &Sources, sink: &mut dyn io::Write) -> Result<(), RenderFailure> {
+    pub fn render(
+        &self,
+        planned: &Planned,
+        sources: &Sources,
+        sink: &mut dyn io::Write,
+    ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
         let rendered = match &planned.row {
-            None => producer.engine.render(&producer.library, &planned.template, planned.format, &producer.context, sink),
+            None => producer.engine.render(
+                &producer.library,
+                &planned.template,
+                planned.format,
+                &producer.context,
+                sink,
+            ),
             Some(row) => {
                 let mut context = producer.context.clone();
                 context.insert_value("row", row.data.clone());
@@ -485,7 +558,13 @@ impl Environment {
     }
 
     /// Adds the cell that a refused value comes from: the row of the artifact, or the first row with that value.
-    fn point_at_cells(&self, diagnostic: &mut Diagnostic, refused: &Refused, planned: &Planned, sources: &Sources) {
+    fn point_at_cells(
+        &self,
+        diagnostic: &mut Diagnostic,
+        refused: &Refused,
+        planned: &Planned,
+        sources: &Sources,
+    ) {
         for cell in &refused.cells {
             let Some(table) = self.tables.get(&cell.table) else { continue };
             let Some((column, _)) = table.schema().column(&cell.column) else { continue };

@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
             DeValue::Table(table) => self.table(first.schema, table, span, path),
             DeValue::Array(array) => {
                 let items = first.schema.get("items").unwrap_or(&ANY);
-                let entries = std::mem::replace(array, DeArray::default()).into_iter().enumerate();
+                let entries = std::mem::replace(array, DeArray::new()).into_iter().enumerate();
                 *array = entries
                     .filter_map(|(at, mut entry)| {
                         let path = format!("{path}[{}]", at + 1);
@@ -379,7 +379,9 @@ impl<'a> Walk<'a> {
         }
         for key in ["allOf", "anyOf", "oneOf"] {
             if let Some(several) = schema.get(key).and_then(Json::as_array) {
-                several.iter().for_each(|schema| self.branches(schema, noun, into));
+                for schema in several {
+                    self.branches(schema, noun, into);
+                }
                 return;
             }
         }

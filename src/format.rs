@@ -28,8 +28,11 @@ pub struct Format {
     /// addresses and names.
     pub strict: bool,
     writer: fn() -> Box<dyn Writer>,
-    check: fn(&[u8]) -> Result<(), Fault>,
+    check: Option<Check>,
 }
+
+/// What judges a whole artifact.
+type Check = fn(&[u8]) -> Result<(), Fault>;
 
 impl Format {
     /// A fresh writer, for one artifact.
@@ -39,7 +42,7 @@ impl Format {
 
     /// Whether a whole artifact is well-formed in this format.
     pub fn check(&self, artifact: &[u8]) -> Result<(), Fault> {
-        (self.check)(artifact)
+        self.check.map_or(Ok(()), |check| check(artifact))
     }
 }
 
@@ -54,19 +57,25 @@ pub struct Fault {
 
 /// A format that quotes as plain text does until it has a writer of its own.
 const fn like_text(name: &'static str, about: &'static str) -> Format {
-    Format { name, about, strict: false, writer: text::writer, check: text::check }
+    Format { name, about, strict: false, writer: text::writer, check: None }
 }
 
 /// All formats; `text` is the default.
 pub static FORMATS: &[Format] = &[
     like_text("text", "any text; values may have no line breaks and control characters"),
-    Format { name: "json", about: "one JSON text (RFC 8259)", strict: true, writer: json::writer, check: json::check },
+    Format {
+        name: "json",
+        about: "one JSON text (RFC 8259)",
+        strict: true,
+        writer: json::writer,
+        check: Some(json::check),
+    },
     Format {
         name: "shell",
         about: "scripts for a POSIX shell or Bash",
         strict: true,
         writer: shell::writer,
-        check: shell::check,
+        check: Some(shell::check),
     },
     like_text("systemd", "units, networks and other files of systemd"),
     like_text("ini", "sections of names and values"),
@@ -90,7 +99,7 @@ pub static FORMATS: &[Format] = &[
 
 /// The paths of artifacts: no format of an artifact itself.
 pub static PATH: Format =
-    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: text::check };
+    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: None };
 
 /// The format of an artifact that names none.
 pub static TEXT: &Format = &FORMATS[0];

@@ -49,7 +49,9 @@ pub enum Scope {
 }
 
 /// What becomes of an artifact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// The golden file has the fresh bytes.
@@ -60,6 +62,18 @@ pub enum ChangeKind {
     Changed,
     /// The artifact is no longer made.
     Deleted,
+}
+
+impl ChangeKind {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+        }
+    }
 }
 
 /// One artifact, golden against fresh.

@@ -6,6 +6,8 @@
 //! arguments -> Project -> Tables + Targets -> Plan -> Artifacts -> Manifest -> Changes -> Report
 //! ```
 
+pub mod cli;
+pub mod clock;
 pub mod compile;
 pub mod diagnostic;
 pub mod document;

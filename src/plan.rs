@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use tera::{Context, Value as Data};
 
-use crate::compile::Producer;
+use crate::compile::{Compilation, Producer};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{self, Format};
+use crate::golden::PlannedArtifact;
 use crate::manifest;
 use crate::source::{Sources, Span};
 use crate::table::Tables;
@@ -37,6 +38,24 @@ pub struct Planned {
     /// Where it is declared.
     pub span: Span,
     pub(crate) producer: usize,
+}
+
+impl Planned {
+    /// What the golden tree knows of it.
+    pub fn artifact(&self, compilation: &Compilation) -> PlannedArtifact {
+        let folder = compilation
+            .project
+            .environments
+            .first()
+            .and_then(|environment| environment.targets.get(&self.target))
+            .map_or("", |instance| instance.target.value.as_str());
+        PlannedArtifact {
+            path: self.path.clone(),
+            mode: self.mode,
+            target: self.target.clone(),
+            template: compilation.project.templates.join(folder).join(&self.template).to_string(),
+        }
+    }
 }
 
 /// The row of an `each` artifact.
@@ -75,7 +94,11 @@ pub(crate) fn plan(
             .iter()
             .enumerate()
             .filter_map(|(at, artifact)| {
-                Some(Entrance { template: library.find(&at.to_string())?, row: row_of(artifact), strict: true })
+                Some(Entrance {
+                    template: library.find(&at.to_string())?,
+                    row: row_of(artifact),
+                    strict: true,
+                })
             })
             .collect();
         let checked = check::check(&library, &producer.globals, &entrances, &mut found);
@@ -96,12 +119,17 @@ pub(crate) fn plan(
             let mut add = |row: Option<PlannedRow>, context: &Context| {
                 let path = match paths.render(&at.to_string(), artifact, context) {
                     Ok(path) => path,
-                    Err(diagnostic) => return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources)),
+                    Err(diagnostic) => {
+                        return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
+                    }
                 };
                 let path = producer.root.join(path);
                 if let Err(why) = manifest::check_path(&path) {
-                    let diagnostic = Diagnostic::error(&code::PLAN_PATH, format!("`{path}` cannot be an artifact's path: {why}"))
-                        .at(artifact.path.span, "the path");
+                    let diagnostic = Diagnostic::error(
+                        &code::PLAN_PATH,
+                        format!("`{path}` cannot be an artifact's path: {why}"),
+                    )
+                    .at(artifact.path.span, "the path");
                     return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
                 }
                 planned.push(Planned {
@@ -121,7 +149,9 @@ pub(crate) fn plan(
             };
             let Some(table) = producer.tables.get(&each.value) else { continue };
             let mut context = producer.context.clone();
-            for (number, data) in lists.get(table).and_then(Data::as_array).unwrap_or_default().iter().enumerate() {
+            for (number, data) in
+                lists.get(table).and_then(Data::as_array).unwrap_or_default().iter().enumerate()
+            {
                 context.insert_value("row", data.clone());
                 add(Some(PlannedRow { table: table.clone(), number, data: data.clone() }), &context);
             }
@@ -154,7 +184,12 @@ impl Paths {
     }
 }
 
-fn point_at_row(diagnostic: Diagnostic, row: Option<&PlannedRow>, tables: &Tables, sources: &Sources) -> Diagnostic {
+fn point_at_row(
+    diagnostic: Diagnostic,
+    row: Option<&PlannedRow>,
+    tables: &Tables,
+    sources: &Sources,
+) -> Diagnostic {
     let span = row.and_then(|row| tables.get(&row.table)?.row_span(sources, row.number));
     match span {
         Some(span) => diagnostic.at(span, "for this row"),
@@ -163,7 +198,8 @@ fn point_at_row(diagnostic: Diagnostic, row: Option<&PlannedRow>, tables: &Table
 }
 
 fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, diagnostics: &mut Diagnostics) {
-    let by_path: BTreeMap<&str, &Planned> = planned.iter().rev().map(|planned| (planned.path.as_str(), planned)).collect();
+    let by_path: BTreeMap<&str, &Planned> =
+        planned.iter().rev().map(|planned| (planned.path.as_str(), planned)).collect();
     let mut report = |message: String, one: &Planned, other: &Planned| {
         let mut diagnostic = Diagnostic::error(&code::PLAN_COLLISION, message);
         for (planned, text) in [(other, "this artifact"), (one, "and this one")] {
@@ -176,7 +212,8 @@ fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, di
         if one.row.is_some() && one.span == other.span {
             diagnostic = diagnostic.at(one.span, "the path does not tell the rows apart");
         } else if one.row.is_some() || other.row.is_some() {
-            diagnostic = diagnostic.at(if one.row.is_some() { one.span } else { other.span }, "declared here");
+            diagnostic =
+                diagnostic.at(if one.row.is_some() { one.span } else { other.span }, "declared here");
         }
         diagnostics.push(diagnostic);
     };
@@ -189,7 +226,11 @@ fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, di
         let folders = planned.path.ancestors().skip(1).filter(|folder| !folder.as_str().is_empty());
         for folder in folders.map(Utf8Path::as_str) {
             if let Some(other) = by_path.get(folder) {
-                report(format!("`{folder}` is an artifact and the folder of `{}`", planned.path), planned, other);
+                report(
+                    format!("`{folder}` is an artifact and the folder of `{}`", planned.path),
+                    planned,
+                    other,
+                );
             }
         }
     }

@@ -148,7 +148,7 @@ pub struct Project {
     pub templates: Utf8PathBuf,
     /// The environments; a project that names none has one, called "".
     ///
-    /// All have tables and targets of the same names, and the same values at the top.
+    /// All have tables and targets of the same names.
     pub environments: Vec<Environment>,
     /// What must hold beyond the types.
     pub rules: Vec<Rule>,
@@ -310,8 +310,7 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
     }
     let tables: Vec<_> = document.tables.entries(file).collect();
     let values: Vec<_> = document.values.entries(file).collect();
-    reader.everywhere("value", &values, &environments, |section| &section.values);
-    reader.everywhere("table", &tables, &environments, |section| &section.tables);
+    reader.everywhere(&tables, &environments);
 
     let mut names: BTreeSet<&str> = BTreeSet::new();
     let overrides = environments.iter().flat_map(|(_, section)| section.value.tables.0.keys());
@@ -430,30 +429,24 @@ impl Reader<'_> {
         folder
     }
 
-    /// What only some of the environments have is most likely a mistyped override.
-    fn everywhere<T>(
-        &mut self,
-        what: &str,
-        base: &[Section<T>],
-        environments: &[Section<EnvironmentSection>],
-        part: impl Fn(&EnvironmentSection) -> &Map<T>,
-    ) {
+    /// A table that only some of the environments have is most likely a mistyped override.
+    fn everywhere(&mut self, base: &[Section<TableSection>], environments: &[Section<EnvironmentSection>]) {
         for (environment, section) in environments {
-            for name in part(&section.value).0.keys() {
+            for name in section.value.tables.0.keys() {
                 let known = base.iter().any(|(known, _)| known.value == *name.value());
                 let without = environments
                     .iter()
-                    .find(|(_, other)| !part(&other.value).0.contains_key(name.value().as_str()));
+                    .find(|(_, other)| !other.value.tables.0.contains_key(name.value().as_str()));
                 let Some((without, _)) = without.filter(|_| !known) else { continue };
                 let message = format!(
-                    "{what} `{}` is in environment `{}`, but neither in the project nor in environment `{}`",
+                    "table `{}` is in environment `{}`, but neither in the project nor in environment `{}`",
                     name.value(),
                     environment.value,
                     without.value
                 );
                 self.diagnostics.push(
                     Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message)
-                        .at(name.span(self.file), format!("overrides no {what}"))
+                        .at(name.span(self.file), "overrides no table")
                         .hint_nearest(name.value(), base.iter().map(|(name, _)| name.value.as_str())),
                 );
             }
@@ -545,7 +538,7 @@ impl Reader<'_> {
             if let Some(rule) = &rule {
                 self.allowed_rule(rule, &known);
             }
-            let row = section.row.and_then(|row| self.row(row.locate(self.file), tables));
+            let row = section.row.and_then(|row| self.row(&row.locate(self.file), tables));
             let (Some(rule), Some(reason), Some(until)) = (rule, section.reason, section.until) else {
                 continue;
             };
@@ -575,7 +568,7 @@ impl Reader<'_> {
         }
     }
 
-    fn row(&mut self, row: Located<String>, tables: &BTreeSet<&str>) -> Option<Located<RowName>> {
+    fn row(&mut self, row: &Located<String>, tables: &BTreeSet<&str>) -> Option<Located<RowName>> {
         let span = row.span;
         match row.value.split_once('/') {
             Some((table, key)) if !table.is_empty() && !key.is_empty() => {
@@ -983,7 +976,7 @@ port = "port"
                 "project::value: `artifact[1].template`: expected a text, found a date | 17:12 not a text",
                 "project::value: `artifact[1].path`: expected a text, found a date with a time | 18:8 not a text",
                 "project::value: `artifact[1].mode`: expected a text, found a whole number | 19:8 not a text",
-                "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, shell, systemd, ini, json, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
+                "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, json, shell, systemd, ini, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
             ],
         );
     }
@@ -1084,7 +1077,6 @@ port = "port"
             "[values]\ndomain = \"a\"\n[tables.mx]\nkey = \"a\"\n[environments.lab.values]\ndomian = \"b\"\n[environments.lab.tables.my]\nsource = \"c\"\n[environments.prod.tables.mx]\nsource = \"d\"\n",
             &[
                 "project::value: table `mx` has no `source` in environment `lab` | 3:1 `source` must be given",
-                "project::unknown-name: value `domian` is in environment `lab`, but neither in the project nor in environment `prod` | 6:1 overrides no value | hint: did you mean `domain`?",
                 "project::unknown-name: table `my` is in environment `lab`, but neither in the project nor in environment `prod` | 7:26 overrides no table | hint: did you mean `mx`?",
             ],
         );

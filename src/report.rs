@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Place, Severity, code};
+use crate::golden::ChangeKind;
 use crate::source::{Position, Sources};
 
 mod github;
@@ -33,27 +34,13 @@ pub enum Status {
     Error,
 }
 
-/// What happens to an artifact in the golden tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// It is there as it should be.
-    Unchanged,
-    /// It was not there.
-    Created,
-    /// It was there with other bytes or another mode.
-    Changed,
-    /// It is no longer made.
-    Deleted,
-}
-
 /// An artifact and what happens to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ArtifactChange {
     /// Its path, relative to the project's root: `golden/prod/postfix/master.cf`.
     pub path: String,
     /// What happens to it.
-    pub change: Change,
+    pub change: ChangeKind,
     /// The SHA-256 of its bytes in hexadecimal digits; null where it is deleted.
     pub sha256: Option<String>,
     /// Its length; null where it is deleted.
@@ -86,13 +73,13 @@ impl Report {
         let differing = self
             .artifacts
             .iter()
-            .filter(|artifact| self.status != Status::Error && artifact.change != Change::Unchanged)
+            .filter(|artifact| self.status != Status::Error && artifact.change != ChangeKind::Unchanged)
             .filter(|artifact| !named(&artifact.path))
             .map(|artifact| {
                 let what = match artifact.change {
-                    Change::Created => "is missing",
-                    Change::Deleted => "is no longer made",
-                    Change::Changed | Change::Unchanged => "is not what the sources give",
+                    ChangeKind::Created => "is missing",
+                    ChangeKind::Deleted => "is no longer made",
+                    ChangeKind::Changed | ChangeKind::Unchanged => "is not what the sources give",
                 };
                 Diagnostic::error(&code::GOLDEN_STALE, format!("`{}` {what}", artifact.path))
                     .at_file(artifact.path.as_str(), "")
@@ -231,7 +218,7 @@ mod tests {
             Diagnostic::error(&code::GOLDEN_EDITED, "`golden/b` was edited").at_file("golden/b", ""),
         ];
         let artifact = |path: &str, change| {
-            let made = change != Change::Deleted;
+            let made = change != ChangeKind::Deleted;
             ArtifactChange {
                 path: path.into(),
                 change,
@@ -240,11 +227,11 @@ mod tests {
             }
         };
         let artifacts = vec![
-            artifact("golden/a", Change::Unchanged),
-            artifact("golden/b", Change::Changed),
-            artifact("golden/c", Change::Created),
-            artifact("golden/d", Change::Deleted),
-            artifact("golden/e", Change::Changed),
+            artifact("golden/a", ChangeKind::Unchanged),
+            artifact("golden/b", ChangeKind::Changed),
+            artifact("golden/c", ChangeKind::Created),
+            artifact("golden/d", ChangeKind::Deleted),
+            artifact("golden/e", ChangeKind::Changed),
         ];
         (sources, Report { status: Status::Differs, artifacts, diagnostics })
     }

@@ -13,6 +13,7 @@ use crate::project::{self, Project, Rule};
 use crate::source::Sources;
 use crate::table::Tables;
 use crate::template::check::{self, Entrance, Globals, View};
+use crate::template::data;
 use crate::template::engine::Engine;
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
@@ -38,11 +39,9 @@ pub(crate) fn check(
 ) {
     let tables: IndexMap<String, ViewId> =
         facts.views.iter().enumerate().map(|(number, view)| (view.name.clone(), ViewId(number))).collect();
-    let globals = Globals { views: facts.views.to_vec(), tables, values: view::type_of_values(&declared.values) };
-    let mut context = Context::new();
-    context.insert_value("project", Data::from(project.name.as_str()));
-    context.insert_value("environment", Data::from(declared.name.as_str()));
-    context.insert_value("values", view::data_of_values(&declared.values));
+    let globals =
+        Globals { views: facts.views.to_vec(), tables, values: view::type_of_values(&declared.values) };
+    let mut context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
     for (name, list) in facts.lists {
         context.insert_value(name.clone(), list.clone());
     }
@@ -52,7 +51,10 @@ pub(crate) fn check(
             match prepared.holds(&context) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let allow = project.allows.iter().position(|allow| allow.rule.value == rule.id && allow.row.is_none());
+                    let allow = project
+                        .allows
+                        .iter()
+                        .position(|allow| allow.rule.value == rule.id && allow.row.is_none());
                     match allow {
                         Some(number) => {
                             allowed.insert(number);
@@ -72,7 +74,10 @@ pub(crate) fn check(
             match prepared.holds(&context) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let key = table.rows(facts.sources).nth(number).map(|row| facts.tables.label(table, number, &row.cells));
+                    let key = table
+                        .rows(facts.sources)
+                        .nth(number)
+                        .map(|row| facts.tables.label(table, number, &row.cells));
                     let allow = project.allows.iter().position(|allow| {
                         let row = allow.row.as_ref().map(|row| &row.value);
                         allow.rule.value == rule.id

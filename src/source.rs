@@ -10,6 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::diagnostic::{Diagnostic, code};
+
 /// Where the files of a project come from: a folder on disk, a git revision, memory.
 ///
 /// Paths are relative to the project's root, with `/` between their parts.
@@ -200,6 +202,18 @@ impl Sources {
     pub fn locate(&self, span: Span) -> (&Utf8Path, Position) {
         let file = self.file(span.file);
         (file.path(), file.position(span.start))
+    }
+
+    /// What changed in the world since it was read, so that two states of it do not mix in one result.
+    pub fn changed(&self, world: &dyn World) -> Vec<Diagnostic> {
+        let differs = |file: &&SourceFile| !world.read(&file.path).is_ok_and(|bytes| *bytes == *file.bytes);
+        let report = |file: &SourceFile| {
+            let message = format!("`{}` changed while it was being compiled", file.path);
+            Diagnostic::error(&code::SOURCE_CHANGED, message)
+                .at_file(file.path.clone(), "")
+                .hint("run the command again")
+        };
+        self.files.iter().filter(differs).map(report).collect()
     }
 
     /// All files with their numbers, in the order in which they were read.

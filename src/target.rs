@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::document::{self, At, Located, Map};
 use crate::format::{self, Format};
-use crate::project::{self, Project, Reader};
+use crate::project::{self, Instance, Project, Reader, Values};
 use crate::source::{FileId, Sources, Span, World};
 use crate::table::spec::ColumnSpec;
 
@@ -265,29 +265,73 @@ pub fn load(
     for instance in environment.targets.values() {
         let name = instance.target.value.as_str();
         if !folders.contains(name) {
-            let message = format!("there is no target `{name}`");
             let wanted = project.templates.join(name).join(FILE);
             diagnostics.push(
-                Diagnostic::error(&code::TARGET_MISSING, message)
+                Diagnostic::error(&code::TARGET_MISSING, format!("there is no target `{name}`"))
                     .at(instance.target.span, format!("`{wanted}` does not exist"))
                     .hint_nearest(name, folders.iter().copied()),
             );
         }
-        let required = targets.get(name).and_then(|target: &Target| target.tables.as_ref());
-        for (table, mapped) in &instance.tables {
-            if let Some(required) = required.filter(|required| !required.contains_key(table)) {
-                diagnostics.push(
-                    Diagnostic::error(
-                        &code::PROJECT_UNKNOWN_NAME,
-                        format!("target `{name}` requires no table `{table}`"),
-                    )
-                    .at(mapped.name_span, "the target's name for a table")
-                    .hint_nearest(table, required.keys().map(String::as_str)),
-                );
-            }
+        if let Some(target) = targets.get(name) {
+            instance_names(instance, target, &environment.values, diagnostics);
         }
     }
+    if environment.targets.values().all(|instance| targets.contains_key(&instance.target.value)) {
+        environment_values(project, &targets, diagnostics);
+    }
     targets
+}
+
+/// An instance may map and set what its target requires; where a target requires all there is, anything.
+fn instance_names(instance: &Instance, target: &Target, values: &Values, diagnostics: &mut Diagnostics) {
+    let name = &target.name;
+    if let Some(required) = &target.tables {
+        for (table, mapped) in instance.tables.iter().filter(|(table, _)| !required.contains_key(*table)) {
+            let message = format!("target `{name}` requires no table `{table}`");
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message)
+                    .at(mapped.name_span, "the target's name for a table")
+                    .hint_nearest(table, required.keys().map(String::as_str)),
+            );
+        }
+    }
+    if let Some(required) = &target.values {
+        let own = instance.values.iter().filter(|(value, _)| !values.contains_key(*value));
+        for (value, place) in own.filter(|(value, _)| !required.contains_key(*value)) {
+            let message = format!("target `{name}` requires no value `{value}`");
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message)
+                    .at(place.span, "set for this instance")
+                    .hint_nearest(value, required.keys().map(String::as_str)),
+            );
+        }
+    }
+}
+
+/// A value that only some of the environments have, and that no target requires, is most likely a mistyped
+/// override.
+fn environment_values(project: &Project, targets: &IndexMap<String, Target>, diagnostics: &mut Diagnostics) {
+    let required: BTreeSet<&str> = targets
+        .values()
+        .flat_map(|target| target.values.iter().flatten())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for environment in &project.environments {
+        for (name, place) in environment.values.iter().filter(|(name, _)| !required.contains(name.as_str())) {
+            let without = project.environments.iter().find(|other| !other.values.contains_key(name));
+            let Some(without) = without else { continue };
+            let message = format!(
+                "value `{name}` is in environment `{}`, but not in environment `{}`, and no target requires it",
+                environment.name, without.name
+            );
+            let known = without.values.keys().map(String::as_str).chain(required.iter().copied());
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message)
+                    .at(place.span, "overrides no value")
+                    .hint_nearest(name, known),
+            );
+        }
+    }
 }
 
 /// The templates in a folder, by their paths relative to it; sorted.
@@ -360,7 +404,7 @@ pub(crate) fn artifacts(
     let mut artifacts = Vec::new();
     for section in sections {
         let Located { value: section, span } = section.locate(file);
-        let mode = section.mode.map_or(Ok(0o644), |mode| mode_bits(mode.locate(file)));
+        let mode = section.mode.map_or(Ok(0o644), |mode| mode_bits(&mode.locate(file)));
         let mode = diagnostics.take(mode);
         let (Some(template), Some(path), Some(mode)) = (section.template, section.path, mode) else {
             continue;
@@ -378,7 +422,7 @@ pub(crate) fn artifacts(
 }
 
 /// Three octal digits, with or without a `0` before them; the owner can read the file.
-fn mode_bits(mode: Located<String>) -> Result<u32, Diagnostic> {
+fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
     let digits = mode.value.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(&mode.value);
     let octal = digits.len() == 3 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     let bits = u32::from_str_radix(digits, 8).ok().filter(|_| octal);
@@ -505,6 +549,16 @@ fails-on = "stderr"
     }
 
     #[test]
+    fn the_project_of_this_repository() {
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let world = crate::source::Disk::new(env!("CARGO_MANIFEST_DIR"));
+        let project = project::load(&world, &mut sources, &mut diagnostics);
+        let targets = project.map(|project| load(&world, &mut sources, &project, &mut diagnostics));
+        assert_eq!(lines(&diagnostics, &sources), Vec::<String>::new());
+        assert!(targets.is_some_and(|targets| targets.contains_key("postfix")));
+    }
+
+    #[test]
     fn a_missing_target() {
         let (_, errors) = compile(&[
             (project::FILE, "[targets.mail]\nuse = \"postfxi\"\n[targets.nginx]\n"),
@@ -530,6 +584,25 @@ fails-on = "stderr"
         ]);
         let expected = [
             "project::unknown-name: target `t` requires no table `mxs` | 4:12 the target's name for a table | hint: did you mean `mx`?",
+        ];
+        assert_eq!(errors, expected);
+    }
+
+    #[test]
+    fn values_that_nobody_asked_for() {
+        let (_, errors) = compile(&[
+            (
+                project::FILE,
+                "[values]\ndomain = \"a\"\n[targets.t]\n[targets.u]\nuse = \"t\"\nvalues = { domain = \"x\", port = 1, prot = 2 }\n[environments.prod]\n[environments.lab.values]\ndomian = \"b\"\nport = 5\n",
+            ),
+            (
+                "templates/t/target.toml",
+                "stage = \"image\"\n[requires.values]\nport = { type = \"port\", default = 25 }\n",
+            ),
+        ]);
+        let expected = [
+            "project::unknown-name: target `t` requires no value `prot` | 6:43 set for this instance | hint: did you mean `port`?",
+            "project::unknown-name: value `domian` is in environment `lab`, but not in environment `prod`, and no target requires it | 9:10 overrides no value | hint: did you mean `domain`?",
         ];
         assert_eq!(errors, expected);
     }

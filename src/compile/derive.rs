@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use tera::value::Key;
-use tera::{Context, Map, Value as Data};
+use tera::{Map, Value as Data};
 
 use super::view;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -13,7 +13,7 @@ use crate::project;
 use crate::source::{Sources, Span};
 use crate::table::{Schema, Tables, Value};
 use crate::template::check::{self, Globals, View};
-use crate::template::data::Rows;
+use crate::template::data::{self, Rows};
 use crate::template::engine::Engine;
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
@@ -87,32 +87,45 @@ impl Deriver {
             let data = state.rows.value(value, column.ty.refers_to(), tables);
             map.insert(Key::from(column.name.clone()), data);
         }
-        let mut context = Context::new();
-        context.insert_value("project", Data::from(self.names.0.as_str()));
-        context.insert_value("environment", Data::from(self.names.1.as_str()));
-        context.insert_value("values", self.values.1.clone());
+        let mut context = data::context(&self.names.0, &self.names.1, self.values.1.clone());
         context.insert_value("row", Data::from(map));
         let data = engine.evaluate(library, NAME, &context)?;
         value_of(&data).ok_or_else(|| {
             let column = &schema.columns[column].name;
-            Diagnostic::error(&code::RULE_EXPRESSION, format!("the expression of `{column}` gives no value of a column"))
-                .at(library.templates[0].span(0..0), "this expression")
+            Diagnostic::error(
+                &code::RULE_EXPRESSION,
+                format!("the expression of `{column}` gives no value of a column"),
+            )
+            .at(library.templates[0].span(0..0), "this expression")
         })
     }
 
-    fn engine(&self, library: &Library, tables: &Tables, schema: &Schema, column: usize) -> Result<Engine, Diagnostic> {
+    fn engine(
+        &self,
+        library: &Library,
+        tables: &Tables,
+        schema: &Schema,
+        column: usize,
+    ) -> Result<Engine, Diagnostic> {
         let mut views = view::all(tables);
         let numbers: BTreeMap<String, usize> =
             views.iter().enumerate().map(|(number, view)| (view.table.clone(), number)).collect();
         let columns: IndexMap<String, Type> = schema.columns[..column]
             .iter()
             .map(|column| {
-                let ty = Type::of_column(column, &mut |table| ViewId(numbers.get(table).copied().unwrap_or(0)));
+                let ty =
+                    Type::of_column(column, &mut |table| ViewId(numbers.get(table).copied().unwrap_or(0)));
                 (column.name.clone(), ty)
             })
             .collect();
         let hidden = schema.columns[column..].iter().map(|column| column.name.clone()).collect();
-        views.push(View { name: schema.name.clone(), table: schema.name.clone(), columns, hidden, complete: true });
+        views.push(View {
+            name: schema.name.clone(),
+            table: schema.name.clone(),
+            columns,
+            hidden,
+            complete: true,
+        });
         let row = ViewId(views.len() - 1);
         let globals = Globals { views, tables: IndexMap::new(), values: self.values.0.clone() };
         expression_engine(library, &globals, Some(row), |_| true, "a value of a column")
@@ -120,12 +133,18 @@ impl Deriver {
 }
 
 /// A library with one expression of a TOML file.
-pub(crate) fn library(expression: &str, span: Span, sources: &Sources, diagnostics: &mut Diagnostics) -> Library {
-    let before = "{{ ";
+pub(crate) fn library(
+    expression: &str,
+    span: Span,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Library {
+    // Not `{{ … }}`: an expression may hold `}}`, where maps end.
+    let before = "{% set value = ";
     let unparsed = Unparsed {
         name: NAME.into(),
         origin: Origin::Toml { value: span, prefix: before.len() },
-        text: format!("{before}{expression} }}}}"),
+        text: format!("{before}{expression} %}}"),
         delimiters: Delimiters::Curly,
     };
     Library::build(vec![unparsed], sources, diagnostics)
@@ -142,7 +161,8 @@ pub(crate) fn expression_engine(
     let mut found = Diagnostics::default();
     let whole = library.templates[0].span(0..0);
     let Some((ty, checked)) = check::check_expression(library, 0, globals, row, &mut found) else {
-        return Err(Diagnostic::error(&code::RULE_EXPRESSION, "expected one expression").at(whole, "not an expression"));
+        return Err(Diagnostic::error(&code::RULE_EXPRESSION, "expected one expression")
+            .at(whole, "not an expression"));
     };
     if let Some(first) = found.into_iter().next() {
         return Err(first);
@@ -153,7 +173,9 @@ pub(crate) fn expression_engine(
     }
     Engine::new(library, checked, Delimiters::Curly).map_err(|failed| {
         let first = failed.into_iter().next();
-        first.unwrap_or_else(|| Diagnostic::error(&code::RULE_EXPRESSION, "this expression cannot be evaluated").at(whole, ""))
+        first.unwrap_or_else(|| {
+            Diagnostic::error(&code::RULE_EXPRESSION, "this expression cannot be evaluated").at(whole, "")
+        })
     })
 }
 

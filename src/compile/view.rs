@@ -96,7 +96,11 @@ pub(super) fn of_instance(
     };
     let sound = !found.has_errors();
     diagnostics.append(found);
-    sound.then_some(Seen { globals: Globals { views, tables: globals_tables, values: values_type }, tables: names, values })
+    sound.then_some(Seen {
+        globals: Globals { views, tables: globals_tables, values: values_type },
+        tables: names,
+        values,
+    })
 }
 
 fn require_table(
@@ -112,13 +116,13 @@ fn require_table(
     let Some(found) = tables.get(table) else {
         let place = instance.tables.get(name).map_or(instance.span, |mapped| mapped.table.span);
         diagnostics.push(
-                Diagnostic::error(
-                    &code::TARGET_REQUIRES,
-                    format!("target `{target}` requires a table `{name}`, which the project does not have"),
-                )
-                .at(place, format!("this instance has no table `{table}`"))
-                .at(requirement.span, "required here")
-                .hint(format!("add `[tables.{table}]`, or name another with `tables = {{ {name} = \"…\" }}`")),
+            Diagnostic::error(
+                &code::TARGET_REQUIRES,
+                format!("target `{target}` requires a table `{name}`, which the project does not have"),
+            )
+            .at(place, format!("this instance has no table `{table}`"))
+            .at(requirement.span, "required here")
+            .hint(format!("add `[tables.{table}]`, or name another with `tables = {{ {name} = \"…\" }}`")),
         );
         return;
     };
@@ -209,9 +213,12 @@ fn require_values(
                     map.insert(key, data_of(&parsed));
                 }
                 Err(fault) => {
-                    let mut diagnostic = Diagnostic::error(&code::TARGET_REQUIRES, format!("value `{name}`: {}", fault.message))
-                        .at(value.span, format!("target `{}` requires `{}`", instance.target.value, wanted.ty))
-                        .at(spec.span, "required here");
+                    let mut diagnostic = Diagnostic::error(
+                        &code::TARGET_REQUIRES,
+                        format!("value `{name}`: {}", fault.message),
+                    )
+                    .at(value.span, format!("target `{}` requires `{}`", instance.target.value, wanted.ty))
+                    .at(spec.span, "required here");
                     diagnostic.hints.extend(fault.hint);
                     diagnostics.push(diagnostic);
                 }
@@ -223,7 +230,10 @@ fn require_values(
                 Err(_) => diagnostics.push(
                     Diagnostic::error(
                         &code::TARGET_REQUIRES,
-                        format!("target `{}` requires the value `{name}`, which the project does not have", instance.target.value),
+                        format!(
+                            "target `{}` requires the value `{name}`, which the project does not have",
+                            instance.target.value
+                        ),
                     )
                     .at(instance.span, "for this instance")
                     .at(spec.span, "required here")
@@ -249,7 +259,9 @@ pub(super) fn data_of(value: &Value) -> Data {
 
 /// The type of `values` where a target does not say which it requires.
 pub(crate) fn type_of_values(values: &Values) -> Type {
-    Type::Map(Rc::new(values.iter().map(|(name, value)| (name.clone(), type_of_constant(&value.value))).collect()))
+    Type::Map(Rc::new(
+        values.iter().map(|(name, value)| (name.clone(), type_of_constant(&value.value))).collect(),
+    ))
 }
 
 /// `values` where a target does not say which it requires.
@@ -269,8 +281,8 @@ fn type_of_constant(value: &toml::Value) -> Type {
         toml::Value::Array(list) => {
             list.iter().map(type_of_constant).reduce(|a, b| a.join(&b)).unwrap_or(Type::Reported).list()
         }
-        toml::Value::Table(table) => {
-            Type::Map(Rc::new(table.iter().map(|(name, value)| (name.clone(), type_of_constant(value))).collect()))
-        }
+        toml::Value::Table(table) => Type::Map(Rc::new(
+            table.iter().map(|(name, value)| (name.clone(), type_of_constant(value))).collect(),
+        )),
     }
 }

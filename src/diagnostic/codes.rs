@@ -65,6 +65,7 @@ codes! {
     TEMPLATE_OPTIONAL = "template::optional", "A value that may be absent is used without a guard.";
     TEMPLATE_PRINT = "template::print", "A list, a row or a map is printed without a filter that makes text of it.";
     TEMPLATE_REFUSED = "template::refused", "A construct of Tera is not available here, because its result would not be certain.";
+    TEMPLATE_RAW = "template::raw", "A template prints a value with `| raw`, so its format does not protect it.";
     TEMPLATE_RENDER = "template::render", "A template failed while it was rendered.";
 
     FORMAT_VALUE = "format::value", "A value would change the structure of the file it is printed into.";

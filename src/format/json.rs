@@ -94,14 +94,16 @@ impl Json {
                 1 => Place::String { key },
                 _ => Place::Escape { key, digits: Some(left - 1) },
             },
-            (Place::Bare, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.') => Place::Bare,
+            (Place::Bare, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.')
+            | (Place::Value { .. }, b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => Place::Bare,
             // What ends a bare literal is what comes after it.
-            (Place::Bare | Place::After, _) => self.after(byte),
+            (Place::Bare | Place::After, _)
+            | (Place::Value { or_end: true }, b']')
+            | (Place::Key { or_end: true }, b'}') => self.after(byte),
             (Place::Value { .. } | Place::Key { .. } | Place::Colon, b' ' | b'\t' | b'\n' | b'\r') => {
                 self.place
             }
             (Place::Value { .. }, b'"') => Place::String { key: false },
-            (Place::Value { .. }, b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => Place::Bare,
             (Place::Value { .. }, b'{') => {
                 self.open.push(true);
                 Place::Key { or_end: true }
@@ -110,7 +112,6 @@ impl Json {
                 self.open.push(false);
                 Place::Value { or_end: true }
             }
-            (Place::Value { or_end: true }, b']') | (Place::Key { or_end: true }, b'}') => self.after(byte),
             (Place::Key { .. }, b'"') => Place::String { key: true },
             (Place::Colon, b':') => Place::Value { or_end: false },
             _ => Place::Broken,

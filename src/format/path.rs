@@ -18,7 +18,11 @@ impl Writer for Path {
         text::one_line(value.text, "a path")?;
         if let Some(at) = value.text.find('/') {
             let refused = Refused::value(format!("`{}` holds a `/`, which would make a folder", value.text));
-            return Err(Refused { hint: "a value is one name in a path; put `| slug` behind it", at: Some(at..at + 1), ..refused });
+            return Err(Refused {
+                hint: "a value is one name in a path; put `| slug` behind it",
+                at: Some(at..at + 1),
+                ..refused
+            });
         }
         out.push_str(value.text);
         Ok(())

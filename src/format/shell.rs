@@ -21,7 +21,8 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Commands that read their arguments as code.
-const EVALUATING: &[&str] = &["alias", "eval", "let", "trap"];
+const EVALUATING: &[&str] =
+    &["alias", "bash", "dash", "eval", "ksh", "let", "sh", "ssh", "su", "trap", "zsh"];
 
 /// A value as one word: as it is where that is certain to be one, else in single quotes.
 pub fn word(text: &str) -> Cow<'_, str> {
@@ -62,6 +63,7 @@ enum Open {
 
 /// Where in a list of commands the text stands.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Commands {
     /// Whether it ends with the parenthesis that was not opened in it.
     substitution: bool,
@@ -85,6 +87,7 @@ impl Commands {
 
 /// The word that the text stands in.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Word {
     started: bool,
     /// Its start, as far as it is neither quoted nor expanded nor a value.
@@ -241,12 +244,12 @@ impl Shell {
         if self.body.is_some() {
             self.body_step(byte)?;
         } else if self.delimiter.is_some() {
-            self.delimiter_step(byte)?;
+            self.delimiter_step(byte);
         } else if self.less == 2 && byte != b'<' {
             self.less = 0;
             self.delimiter = Some(Heredoc { tabs: byte == b'-', ..Heredoc::default() });
             if byte != b'-' {
-                self.delimiter_step(byte)?;
+                self.delimiter_step(byte);
             }
         } else {
             self.structure(byte);
@@ -301,7 +304,9 @@ impl Shell {
         }
         let in_double = self.open.iter().any(|(open, _)| matches!(open, Open::Double));
         match (self.open.last_mut().map(|(open, _)| open), byte) {
-            (Some(Open::Backtick), b'`') => self.pop(),
+            (Some(Open::Backtick), b'`') | (Some(Open::Double), b'"') | (Some(Open::Parameter), b'}') => {
+                self.pop();
+            }
             (Some(Open::Backtick) | None, _) => {}
             (Some(Open::Arithmetic { .. }), b'\'' | b'"' | b'`') => {
                 self.lost = Some("quotes within arithmetic");
@@ -320,7 +325,6 @@ impl Shell {
                     }
                 }
             }
-            (Some(Open::Double), b'"') | (Some(Open::Parameter), b'}') => self.pop(),
             (Some(Open::Parameter), b'\'' | b'"') if in_double => {
                 self.lost = Some("quotes within `${ }` within quotes");
             }
@@ -335,9 +339,8 @@ impl Shell {
     fn after_dollar(&mut self, byte: u8) -> bool {
         let bare = matches!(self.open.last(), Some((Open::Commands(_), _)));
         match std::mem::take(&mut self.dollar) {
-            Dollar::None => return false,
             Dollar::Name if is_name_byte(byte) => self.dollar = Dollar::Name,
-            Dollar::Name => return false,
+            Dollar::None | Dollar::Name => return false,
             Dollar::Sign => match byte {
                 b'(' => {
                     self.push(Open::Commands(Commands::new(true)));
@@ -441,8 +444,8 @@ impl Shell {
         }
     }
 
-    fn delimiter_step(&mut self, byte: u8) -> Result<(), Refused> {
-        let Some(heredoc) = &mut self.delimiter else { return Ok(()) };
+    fn delimiter_step(&mut self, byte: u8) {
+        let Some(heredoc) = &mut self.delimiter else { return };
         match (heredoc.quote, byte) {
             (Some(b'\\'), _) => {
                 heredoc.quote = None;
@@ -450,8 +453,7 @@ impl Shell {
             }
             (Some(quote), _) if quote == byte => heredoc.quote = None,
             (Some(_), b'\n') => self.lost = Some("a line break in the delimiter of a here-document"),
-            (Some(_), _) => heredoc.delimiter.push(byte),
-            (None, b' ' | b'\t') if !heredoc.started => return Ok(()),
+            (None, b' ' | b'\t') if !heredoc.started => return,
             (None, b'\'' | b'"' | b'\\') => {
                 heredoc.quote = Some(byte);
                 heredoc.quoted = true;
@@ -462,15 +464,14 @@ impl Shell {
                     commands.redirection = false;
                 }
                 self.structure(byte);
-                return Ok(());
+                return;
             }
             (None, b'$' | b'`') => self.lost = Some("an expansion in the delimiter of a here-document"),
-            (None, _) => heredoc.delimiter.push(byte),
+            _ => heredoc.delimiter.push(byte),
         }
         if let Some(heredoc) = &mut self.delimiter {
             heredoc.started = true;
         }
-        Ok(())
     }
 
     fn start_body(&mut self) {
@@ -573,6 +574,24 @@ impl Shell {
         }
     }
 
+    /// Refuses a value in an argument that is read as code once more, unless it means nothing there or was
+    /// quoted for it.
+    fn refuse_code(&self, value: &Emitted<'_>) -> Result<(), Refused> {
+        let evaluated = self
+            .open
+            .iter()
+            .any(|(open, _)| matches!(open, Open::Commands(Commands { evaluating: true, .. })));
+        let within_quotes = matches!(self.open.last(), Some((Open::Single | Open::Double, _)));
+        let quoted_twice = within_quotes && matches!(value.kind, Kind::Word | Kind::Words);
+        if evaluated && !quoted_twice && (!is_plain(value.text) || RESERVED.contains(&value.text)) {
+            return Err(uncertain(
+                "among the arguments of a command such as eval, trap or ssh",
+                "put the code in quotes, and `| shell` on the value in it",
+            ));
+        }
+        Ok(())
+    }
+
     fn bare_value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused> {
         if self.escaped || self.dollar == Dollar::Sign {
             self.refuse_after_dollar()?;
@@ -585,7 +604,7 @@ impl Shell {
         if word.tilde {
             return Err(uncertain("after a `~`", "use \"$HOME\", or print the path as a whole"));
         }
-        let fragile = commands.conditional || commands.evaluating || word.bracket;
+        let fragile = commands.conditional || word.bracket;
         if value.kind == Kind::Words {
             if word.started {
                 return Err(uncertain(
@@ -602,7 +621,7 @@ impl Shell {
         }
         if fragile && !is_plain(text) {
             return Err(uncertain(
-                "where `[[ ]]`, a subscript or a command such as eval reads words again",
+                "within `[[ ]]` or a subscript",
                 "assign it to a variable first, or use `[ ]`",
             ));
         }
@@ -693,8 +712,11 @@ impl Writer for Shell {
 
     fn value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused> {
         let text = value.text;
-        if let Some(at) = text.find('\0') {
-            return Err(Refused::character(at, '\0', "a NUL character", "a shell script"));
+        // No shell can hold NUL, and Bash garbles U+0001 and U+007F in some places: none of them is ever meant.
+        let control =
+            |(_, character): &(usize, char)| character.is_control() && !matches!(character, '\t' | '\n');
+        if let Some((at, character)) = text.char_indices().find(control) {
+            return Err(Refused::character(at, character, "a control character", "a shell script"));
         }
         if matches!(std::mem::take(&mut self.glue), Glue::Words | Glue::Number) {
             return Err(uncertain("directly after another one", "put a space between"));
@@ -719,6 +741,9 @@ impl Writer for Shell {
         } else {
             let within_parameter =
                 self.open.iter().rev().nth(1).is_some_and(|(open, _)| matches!(open, Open::Parameter));
+            if !matches!(self.open.last(), Some((Open::Comment, _))) {
+                self.refuse_code(value)?;
+            }
             match self.open.last().map(|(open, _)| open) {
                 Some(Open::Single | Open::Double) if within_parameter => {
                     return Err(uncertain("within `${ }`", "assign it to a variable first"));

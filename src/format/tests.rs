@@ -1,1 +1,426 @@
+use std::io::{Seek as _, Write as _};
+use std::process::Command;
 
+use proptest::prelude::*;
+
+use super::mark::{Emitted, Kind};
+use super::*;
+
+/// Renders a template in which `§` stands for a value.
+fn render(format: &str, template: &str, kind: Kind, value: &str) -> Result<String, Refusal> {
+    let values = vec![(kind, value); template.matches('§').count()];
+    render_all(format, template, &values)
+}
+
+fn render_all(format: &str, template: &str, values: &[(Kind, &str)]) -> Result<String, Refusal> {
+    let mut marked = String::new();
+    let mut literals = template.split('§');
+    marked.push_str(literals.next().unwrap());
+    for ((number, (kind, text)), literal) in (1..).zip(values).zip(literals) {
+        Emitted { expression: number, kind: *kind, text }.write(&mut marked);
+        marked.push_str(literal);
+    }
+    read(format, [marked.as_bytes()])
+}
+
+fn read<'p>(format: &str, pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<String, Refusal> {
+    let mut reader = MarkReader::new(find(format).unwrap(), Vec::new());
+    let result =
+        pieces.into_iter().try_for_each(|piece| reader.write_all(piece)).and_then(|()| reader.finish());
+    match (result, reader.refusal()) {
+        (Ok(()), None) => Ok(String::from_utf8(reader.into_inner()).unwrap()),
+        (Err(_), Some(refusal)) => Err(refusal.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The message of a refusal.
+fn refused(format: &str, template: &str, kind: Kind, value: &str) -> String {
+    match render(format, template, kind, value) {
+        Err(refusal) => format!("{}: {}", refusal.refused.code.id, refusal.refused.message),
+        Ok(output) => panic!("{template} with {value:?} gives {output}"),
+    }
+}
+
+#[test]
+fn names_of_formats_are_unique() {
+    for format in FORMATS {
+        assert!(std::ptr::eq(find(format.name).unwrap(), format), "{}", format.name);
+    }
+}
+
+#[test]
+fn text_refuses_what_is_no_piece_of_a_line() {
+    for (value, message) in [
+        ("a\nb", "a line break (U+000A) in text"),
+        ("\r", "a line break (U+000D) in text"),
+        ("\u{2028}", "a line break (U+2028) in text"),
+        ("\0", "a control character (U+0000) in text"),
+        ("\t", "a control character (U+0009) in text"),
+        ("\x1b[2J", "a control character (U+001B) in text"),
+        ("\x7f", "a control character (U+007F) in text"),
+        ("\u{9b}", "a control character (U+009B) in text"),
+        ("\u{202e}", "a bidirectional control character (U+202E) in text"),
+    ] {
+        assert_eq!(refused("text", "§", Kind::Text, value), format!("format::value: {message}"));
+        assert_eq!(render("text", "<§>", Kind::Raw, value), Ok(format!("<{value}>")));
+    }
+    let refusal = render_all("text", "§ §", &[(Kind::Text, "a"), (Kind::Text, "bé\n")]).unwrap_err();
+    assert_eq!((refusal.expression, refusal.value.as_str(), refusal.refused.at), (2, "bé\n", Some(3..4)));
+    assert_eq!(render("text", "é§\n", Kind::Text, "Zoë 'x'; $(y)"), Ok("éZoë 'x'; $(y)\n".to_owned()));
+}
+
+#[test]
+fn malformed_marks_are_errors() {
+    let part = Emitted { expression: 1, kind: Kind::Text, text: "a" }.marked();
+    for text in [&part[..4], &part[..part.len() - 3], &part[3..], &format!("{}{part}", mark::START)] {
+        let mut reader = MarkReader::new(find("text").unwrap(), Vec::new());
+        let result = reader.write_all(text.as_bytes()).and_then(|()| reader.finish());
+        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidData, "{text:?}");
+        assert!(reader.refusal().is_none());
+    }
+}
+
+#[test]
+fn json_places() {
+    for (template, kind, value, output) in [
+        ("§", Kind::Text, "a\"b\n", r#""a\"b\n""#),
+        ("[§, 1]", Kind::Literal, "1.5", "[1.5, 1]"),
+        (r#"{"a": §}"#, Kind::Json, r#"{"x":[]}"#, r#"{"a": {"x":[]}}"#),
+        (r#"{"a": "x-§"}"#, Kind::Json, r#"{"x":[]}"#, r#"{"a": "x-{\"x\":[]}"}"#),
+        (r#"{"a": "§§"}"#, Kind::Text, "\\\u{202e}", r#"{"a": "\\\u202e\\\u202e"}"#),
+        ("{§: 1}", Kind::Text, "k", r#"{"k": 1}"#),
+        (r#"{"§": true}"#, Kind::Literal, "7", r#"{"7": true}"#),
+        ("[§]", Kind::Word, "'a b'", r#"["'a b'"]"#),
+        ("[§]", Kind::Raw, "1, 2", "[1, 2]"),
+    ] {
+        assert_eq!(render("json", template, kind, value).as_deref(), Ok(output), "{template}");
+        assert_eq!(find("json").unwrap().check(output.as_bytes()), Ok(()), "{output}");
+    }
+    for template in [
+        "§§",
+        "[1 §]",
+        "[§ §]",
+        "{\"a\" §}",
+        "1§",
+        "tru§",
+        "§0",
+        "[§0]",
+        "[-§]",
+        r#"["\§"]"#,
+        r#"["\u00§"]"#,
+        "// §\n1",
+        "[1,] §",
+        "'§'",
+        r#"{"a": 1,} §"#,
+        "[}§",
+    ] {
+        assert!(refused("json", template, Kind::Literal, "7").starts_with("format::ambiguous"), "{template}");
+    }
+    assert!(
+        refused("json", "{§: 1}", Kind::Literal, "7")
+            .ends_with("where a key has to be, and keys are strings")
+    );
+    assert_eq!(refused("json", "§", Kind::Literal, "NaN"), "format::value: `NaN` is no number of JSON");
+    let fault = find("json").unwrap().check(b"{\n  \"a\": 1,\n}").unwrap_err();
+    assert_eq!((fault.offset, fault.message.as_str()), (12, "not JSON: key must be a string"));
+}
+
+#[test]
+fn shell_places() {
+    for (template, value, output) in [
+        ("echo §", "a", "echo a"),
+        ("echo §", "", "echo ''"),
+        ("echo --x=§", "it's", r"echo --x='it'\''s'"),
+        ("X=§ Y=§", "25", "X=25 Y=25"),
+        ("§ x", "if", "'if' x"),
+        ("§=1", "a", "'a'=1"),
+        ("echo if; §", "if", "echo if; 'if'"),
+        ("echo \"§\"", "$a`b\"c\\", r#"echo "\$a\`b\"c\\""#),
+        ("echo '§'", "it's", r"echo 'it'\''s'"),
+        ("echo $a§", "b", "echo $a'b'"),
+        ("echo {§,x}", "a", "echo {'a',x}"),
+        ("echo § # §", "a", "echo a # a"),
+        ("cat <<E\n§\nE\n", "$a\\", "cat <<E\n\\$a\\\\\nE\n"),
+        ("cat <<'E'\n§\nE\n", "$a\\", "cat <<'E'\n$a\\\nE\n"),
+        ("echo $((§ + 1)) §", "7", "echo $((7 + 1)) 7"),
+        ("(( x = §)); echo §", "7", "(( x = 7)); echo 7"),
+        ("[[ $x == § ]] && echo §", "a.b", "[[ $x == 'a.b' ]] && echo a.b"),
+        ("[ -f a ] && echo §", "a b", "[ -f a ] && echo 'a b'"),
+        ("x=$(cat <<E\n§\nE\n)\necho §", "a", "x=$(cat <<E\na\nE\n)\necho a"),
+        ("echo \"$(echo \"§\" § \"${x:-\"y\"}\")\"", "a", "echo \"$(echo \"a\" a \"${x:-\"y\"}\")\""),
+        ("foo() {\n  echo §\n}\n", "a b", "foo() {\n  echo 'a b'\n}\n"),
+        ("a[0]=1; echo §", "a", "a[0]=1; echo a"),
+        ("echo 2>&1 >§", "a", "echo 2>&1 >a"),
+    ] {
+        assert_eq!(render("shell", template, Kind::Text, value).as_deref(), Ok(output), "{template}");
+    }
+    for (template, kind, value) in [
+        ("echo $§", Kind::Text, "a"),
+        ("echo \"$§\"", Kind::Text, "a"),
+        ("echo \"$a§\"", Kind::Text, ""),
+        ("echo \\§", Kind::Text, "a"),
+        ("echo \"\\§\"", Kind::Text, "a"),
+        ("echo ${x:-§}", Kind::Text, "a"),
+        ("echo \"${x:-\"§\"}\"", Kind::Text, "a"),
+        ("echo `§`", Kind::Text, "a"),
+        ("echo $((§))", Kind::Text, "a"),
+        ("echo $((1§))", Kind::Text, "7"),
+        ("echo $((§0))", Kind::Text, "7"),
+        ("a[§]=1", Kind::Text, "x"),
+        ("echo $'§'", Kind::Text, "a"),
+        ("echo ~§", Kind::Text, "root"),
+        ("echo §>f", Kind::Text, "2"),
+        ("cat <<§\n", Kind::Text, "E"),
+        ("cat << §\n", Kind::Text, "E"),
+        ("cat <<E\n$(echo §)\nE\n", Kind::Text, "a"),
+        ("cat <<E\n$§\nE\n", Kind::Text, "a"),
+        ("eval §", Kind::Text, "$(x)"),
+        ("eval §", Kind::Text, "fi"),
+        ("trap 'rm §' EXIT", Kind::Text, "a b"),
+        ("ssh host \"ls §\"", Kind::Text, "a;b"),
+        ("ssh host ls §", Kind::Word, "'a;b'"),
+        ("[[ x -eq § ]]", Kind::Text, "a[$(x)]"),
+        ("echo a§", Kind::Words, "a b"),
+        ("echo §b", Kind::Words, "a b"),
+        ("echo $[§]", Kind::Text, "a"),
+        ("x=$(case a in a) echo §;; esac)", Kind::Text, "a"),
+    ] {
+        assert!(refused("shell", template, kind, value).starts_with("format::ambiguous"), "{template}");
+    }
+    for (template, value) in [
+        ("echo §", "a\0b"),
+        ("# §\n", "a\nb"),
+        ("cat <<E\n§\nE\n", "a\nb"),
+        ("cat <<E\n§\nE\n", "E"),
+        ("cat <<-E\n\t§\nE\n", "E"),
+        ("cat <<EOF\nE§F\nEOF\n", "O"),
+        ("cat <<E\n§", "E"),
+        ("cat <<E §\nE\n", "a\nb"),
+    ] {
+        assert!(refused("shell", template, Kind::Text, value).starts_with("format::value"), "{template}");
+    }
+    assert_eq!(
+        render("shell", "for x in §; do", Kind::Words, "a 'b c'").as_deref(),
+        Ok("for x in a 'b c'; do")
+    );
+    assert_eq!(render("shell", "§", Kind::Word, "ls").as_deref(), Ok("'ls'"));
+    assert_eq!(render("shell", "echo \"§\"", Kind::Word, "'a b'").as_deref(), Ok("echo \"'a b'\""));
+    assert_eq!(
+        render("shell", "ssh host 'ls §'", Kind::Word, "'a;b'").as_deref(),
+        Ok(r"ssh host 'ls '\''a;b'\'''")
+    );
+    assert_eq!(
+        render("shell", "trap 'rm -f §' EXIT\necho §", Kind::Text, "/tmp/x").as_deref(),
+        Ok("trap 'rm -f /tmp/x' EXIT\necho /tmp/x")
+    );
+    let check = |script: &str| {
+        find("shell").unwrap().check(script.as_bytes()).map_err(|fault| (fault.offset, fault.message))
+    };
+    assert_eq!(check("echo 'a"), Err((5, "a single quote is never closed".to_owned())));
+    assert_eq!(check("echo \"$(a"), Err((5, "a double quote is never closed".to_owned())));
+    assert_eq!(check("cat <<E\nx\n"), Err((10, "a here-document has no end: a line with `E`".to_owned())));
+    for script in ["", "a # it's\n", "cat <<E\nE", "case x in\n  a) ;;\nesac\n", "x=$((1 << 2)) # '"] {
+        assert_eq!(check(script), Ok(()), "{script}");
+    }
+}
+
+fn adversarial() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "'", "\"", "`", "$", "$(", "${", ")", "}", "\\", ";", "&", "|", "<", ">", "<<E", "(", "{", "{{", "[",
+        "]", "*", "?", "!", "#", "~", "=", "%", ",", " ", "\n", "\t", "\r", "\u{1}", "\u{7f}", "\u{202e}",
+        "\u{2028}", "é", "😀", "a", "b", "i", "E", "EOF", "2", "0", "-", "/", ".", ":", "fi", "x=1", "//",
+        "/*", "\u{81}", "harmles", "\u{85}", "\u{feff}",
+    ]);
+    prop_oneof![
+        20 => prop::collection::vec(pieces, 0..6).prop_map(|pieces| pieces.concat()),
+        4 => "\\PC{0,8}",
+    ]
+}
+
+const HARMLESS: &str = "harmless";
+
+proptest! {
+    /// However the text is cut into pieces, the output is the same.
+    #[test]
+    fn pieces_do_not_matter(
+        values in prop::collection::vec(("[a\u{FDCF}\u{FDD3}\u{FFFD}é\n]{0,3}", "[b\u{FDFF}é ]{0,4}"), 0..5),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let (mut marked, mut plain) = (String::new(), String::new());
+        for (literal, value) in &values {
+            marked.push_str(literal);
+            Emitted { expression: 3, kind: Kind::Text, text: value }.write(&mut marked);
+            plain.push_str(literal);
+            plain.push_str(value);
+        }
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(marked.len() + 1)).collect();
+        cuts.extend([0, marked.len()]);
+        cuts.sort_unstable();
+        let output = read("text", cuts.windows(2).map(|pair| &marked.as_bytes()[pair[0]..pair[1]]));
+        prop_assert_eq!(output, Ok(plain.clone()));
+        let single = read("text", marked.as_bytes().chunks(1));
+        prop_assert_eq!(single, Ok(plain));
+    }
+
+    /// JSON with any value is what it is with a harmless one, with the value in its place.
+    #[test]
+    fn json_keeps_its_structure(value in adversarial(), template in prop::sample::select(vec![
+        "§", "[§, \"§\"]", "{\"a\": §, \"b\": {\"c\": [\"x§y\", §]}}", "{\"k§\": \"§\"}", "{§: \"§§\"}", "[ \"\\\\§\", \"\\u00e9§\" ]",
+        "[§ , 1]\n",
+    ])) {
+        fn replace(json: serde_json::Value, value: &str) -> serde_json::Value {
+            use serde_json::Value as Json;
+            match json {
+                Json::String(text) => Json::String(text.replace(HARMLESS, value)),
+                Json::Array(list) => list.into_iter().map(|json| replace(json, value)).collect(),
+                Json::Object(map) => {
+                    map.into_iter().map(|(key, json)| (key.replace(HARMLESS, value), replace(json, value))).collect()
+                }
+                other => other,
+            }
+        }
+        let parse = |value: &str| -> serde_json::Value {
+            serde_json::from_str(&render("json", template, Kind::Text, value).unwrap()).unwrap()
+        };
+        prop_assert_eq!(parse(&value), replace(parse(HARMLESS), &value));
+    }
+
+    #[test]
+    fn json_never_breaks(template in "[\\[\\]{}\":,\\\\1t \n§]{0,12}", value in adversarial()) {
+        // Whatever the template: if it gives JSON with one value, it gives JSON of the same size with another.
+        let count = |value: &str| {
+            let output = render("json", &template, Kind::Text, value).ok()?;
+            let shape = serde_json::from_str::<serde_json::Value>(&output).ok()?;
+            Some(shape_of(&shape))
+        };
+        if let (Some(harmless), Ok(output)) = (count(HARMLESS), render("json", &template, Kind::Text, &value)) {
+            let shape = serde_json::from_str::<serde_json::Value>(&output).map(|json| shape_of(&json));
+            prop_assert_eq!(shape.ok(), Some(harmless), "{}", output);
+        }
+    }
+}
+
+fn shape_of(json: &serde_json::Value) -> String {
+    match json {
+        serde_json::Value::Array(list) => format!("[{}]", list.iter().map(shape_of).collect::<String>()),
+        serde_json::Value::Object(map) => format!("{{{}}}", map.values().map(shape_of).collect::<String>()),
+        serde_json::Value::String(_) => "s".to_owned(),
+        _ => "x".to_owned(),
+    }
+}
+
+/// What a script prints, in a shell that finds no commands.
+fn run(shell: &str, folder: &std::path::Path, script: &str) -> String {
+    let mut input = tempfile::tempfile().unwrap();
+    input.write_all(script.as_bytes()).unwrap();
+    input.rewind().unwrap();
+    let output = Command::new(shell)
+        .env_clear()
+        .env("PATH", "/nonexistent")
+        .env("HOME", "/home/nobody")
+        .current_dir(folder)
+        .stdin(input)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Prints its arguments, each with an end, and their end.
+const SHOW: &str = r#"show() { for argument do printf '%s\000' "$argument"; done; printf '\001\000'; }
+lines() { while IFS= read -r line; do show "$line"; done; }
+x=1
+"#;
+
+const SCRIPTS: &[&str] = &[
+    "show §\n",
+    "show a§b §§ --c=§\n",
+    "show '§' 'a§b'§\n",
+    "show \"§\" \"a§b\"§\"§\"\n",
+    "X=§; show \"$X\"; X='§' Y=\"§\"; show \"$X\" \"$Y\"\n",
+    "show \"$(printf '%s.' §)\" \"$(printf '%s.' \"§\" '§')\"\n",
+    "show \"$(show \"$(printf '%s.' §)\" # it's §\n)\"\n",
+    "lines <<EOF\n§\nx § y\\$§\nEOF\nshow §\n",
+    "lines <<'EOF'\n§\nx § '$\nEOF\nshow §\n",
+    "lines <<-EOF\n\t§\n\tz§\n\tEOF\nshow §\n",
+    "lines <<A; lines <<\\B\n§\nA\n§\nB\nshow §\n",
+    "show {§,b} [§] ~/§ *§\n",
+    "show $x§ \"${x}§\" '$x'§\n",
+    "case a§ in a§) show yes;; *) show no;; esac\n",
+    "if [ § = § ]; then show same; fi\n",
+    "for i in § b; do show \"$i\"; done\n",
+    "show a >/dev/null §; show § >/dev/null; show b\n",
+    "# it's a comment §\nshow a\n",
+    "show a\\\n§ b\n",
+    "f§ x; show a\n",
+    "nosuch§ x; show a\n",
+    "§=1; show a\n",
+    "show $((1 + 2))§ $( (show b) )§\n",
+    "g() {\n  show § \"$1\"\n}\ng §\n",
+    "(show §); { show §; }; ! show §\n",
+    "show a;nosuch§;show b|nosuch§\n",
+    "show `printf b`§ \"`printf '%s' 'c'`§\"\n",
+    "show \"${x:+y}§\" ${x:-it}§ ${x#1}§\n",
+    "export V=§ W=a:§; show \"$V\" \"$W\"\n",
+    "eval §; trap § 0; show a\n",
+    "show $'a'§ $\"b§\"\n",
+    "show \\'§ \\\"§ a#§ #§\n",
+];
+
+/// What Bash only knows.
+const BASH: &[&str] = &[
+    "a=(x § \"§\"); show \"${a[@]}\"\n",
+    "if [[ § == § ]]; then show same; fi; show §\n",
+    "IFS= read -r -d '' v <<< §; show \"$v\" §\n",
+    "((x = 1 << 2)); show §\n",
+    "a[0]=§; show \"${a[0]}\" §\n",
+    "IFS= read -r -d '' v < <(show §); show \"$v\"\n",
+    "declare v=§; show \"$v\"; function h { show §; }; h\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn shells_read_the_exact_value(value in adversarial()) {
+        if let Some((shell, script, output, expected)) = misread(&value) {
+            prop_assert_eq!(output, expected, "{}: {}", shell, script);
+        }
+    }
+}
+
+#[test]
+fn values_may_be_long() {
+    let value = "'\"$`\\\n<".repeat(1 << 13);
+    let misread =
+        misread(&value).map(|(shell, script, ..)| (shell, script.chars().take(80).collect::<String>()));
+    assert_eq!(misread, None);
+    let json = render("json", "[\"§\", §]", Kind::Text, &value).unwrap();
+    assert!(serde_json::from_str::<[String; 2]>(&json).unwrap() == [value.as_str(), &value]);
+}
+
+/// A script with any value prints what it prints with a harmless one, with the value in its place. This gives
+/// the first shell and script for which it does not.
+fn misread(value: &str) -> Option<(&'static str, String, String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    for (shell, bash) in [("/bin/sh", false), ("/bin/dash", false), ("/bin/bash", true)] {
+        if !std::path::Path::new(shell).exists() {
+            continue;
+        }
+        let (mut script, mut harmless) = (SHOW.to_owned(), SHOW.to_owned());
+        for template in SCRIPTS.iter().chain(BASH.iter().filter(|_| bash)) {
+            if let Ok(rendered) = render("shell", template, Kind::Text, value) {
+                script.extend(["(\n", &rendered, ")\n"]);
+                harmless.extend(["(\n", &render("shell", template, Kind::Text, HARMLESS).unwrap(), ")\n"]);
+            }
+        }
+        let output = run(shell, folder.path(), &script);
+        let expected = run(shell, folder.path(), &harmless).replace(HARMLESS, value);
+        if output != expected {
+            return Some((shell, script, output, expected));
+        }
+    }
+    let left = walkdir::WalkDir::new(folder.path()).min_depth(1).into_iter().count();
+    assert_eq!(left, 0, "a script wrote files with {value:?}");
+    None
+}

@@ -16,9 +16,9 @@ pub fn github(out: &mut dyn Write, sources: &Sources, report: &Report) -> io::Re
         };
         if let Some(label) = diagnostic.labels.first() {
             let (path, position) = locate(sources, &label.place);
-            command += &format!("file={},", property(path));
+            // Writing to a String cannot fail.
+            let _ = write!(command, "file={},", property(path));
             if let Some(position) = position {
-                // Writing to a String cannot fail.
                 let _ = write!(command, "line={},col={},", position.line, position.column);
             }
         }

@@ -41,8 +41,12 @@ pub fn human(out: &mut dyn Write, sources: &Sources, list: &[Diagnostic], styled
     Ok(())
 }
 
-/// Writes the last line of a run: how many errors and warnings there were, and what came of it.
+/// Writes the last line of a run: how many errors and warnings there were, and what came of it; nothing where
+/// there were none.
 pub fn closing(out: &mut dyn Write, list: &[Diagnostic], outcome: &str, styled: bool) -> io::Result<()> {
+    if list.is_empty() {
+        return Ok(());
+    }
     let count = |severity, name: &str| {
         let number = list.iter().filter(|diagnostic| diagnostic.severity == severity).count();
         let plural = if number == 1 { "" } else { "s" };
@@ -115,7 +119,8 @@ fn with_places(text: &str, sources: &Sources, labels: &[Label]) -> String {
             let (path, position) = super::locate(sources, &label.place);
             whole.extend(path.chars().filter_map(visible));
             if let Some(position) = position {
-                whole += &format!(":{position}");
+                whole.push(':');
+                whole += &position.to_string();
             }
         }
         whole += rest;
@@ -284,7 +289,7 @@ mod tests {
             .at(Span::new(template, 1..3), "")
             .hint("one")
             .hint("two");
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: `192.0.2.300` is not an IPv4 address
  --> data/mx.csv:2:1
   |
@@ -307,7 +312,7 @@ note: see also
   | ^^
 
 
-"#]];
+"]];
         assert_data_eq!(text(&sources, &[diagnostic]), expected);
     }
 
@@ -317,7 +322,7 @@ note: see also
             Diagnostic::error(&code::GOLDEN_STALE, "stale").at_file("golden/x", "edited").hint("render");
         let alone = Diagnostic::warning(&code::USAGE, "no place").hint("one");
         let bare = Diagnostic::error(&code::USAGE, "nothing else");
-        let expected = str![[r#"
+        let expected = str![[r"
 error[golden::stale]: stale
  --> golden/x
  = note: edited
@@ -330,14 +335,14 @@ warning[cli::usage]: no place
 error[cli::usage]: nothing else
 
 
-"#]];
+"]];
         assert_data_eq!(text(&Sources::default(), &[stale, alone, bare]), expected);
     }
 
     #[test]
     fn tabs_wide_characters_and_what_a_terminal_would_obey() {
         let line = "a,\tb\u{1b}[31m\u{9b}3\u{202e}1mx,日本,x\r\n";
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:18
   |
@@ -345,13 +350,13 @@ error[table::type]: wrong
   |                      ^^^^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at(line, line.find('本').unwrap()..line.len() - 2), expected);
         let (mut sources, _) = sources("");
         let file = sources.add("a\u{1b}[2Jb\n.csv", &b"x"[..]);
         let diagnostic = Diagnostic::error(&code::TABLE_TYPE, "a\u{1b}[31m\n\u{f0000}0:1:1")
             .at(Span::new(file, 0..1), "b\u{7}\r\nc");
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: a␛[31m␊�0:1:1
  --> a␛[2Jb␊.csv:1:1
   |
@@ -361,7 +366,7 @@ error[table::type]: a␛[31m␊�0:1:1
   = hint: d�
 
 
-"#]];
+"]];
         assert_data_eq!(text(&sources, &[diagnostic.hint("d\u{9b}")]), expected);
     }
 
@@ -380,7 +385,7 @@ error[table::type]: wrong
 
 "#]];
         assert_data_eq!(at("a,\"b\nc\nd\",e\nf\n", 2..9), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:1
   |
@@ -389,9 +394,9 @@ error[table::type]: wrong
   | |_^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("\n\n\n\n", 0..3), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:3
   |
@@ -399,13 +404,13 @@ error[table::type]: wrong
   |   ^^^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("first\nb\nc\nd\ne\nf\ng\nh\n", 2..17), expected);
     }
 
     #[test]
     fn ends_of_lines_and_of_files() {
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:3
   |
@@ -413,10 +418,10 @@ error[table::type]: wrong
   |   ^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("ab\r\n", 2..2), expected);
         assert_eq!(at("ab\r\n", 2..2), at("ab\n", 2..3));
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:2:1
   |
@@ -424,9 +429,9 @@ error[table::type]: wrong
   | ^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("ab\n", 3..3), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:1
   |
@@ -434,14 +439,14 @@ error[table::type]: wrong
   | ^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("", 0..0), expected);
         assert_eq!(at("ab", 70..90), at("ab", 2..2));
     }
 
     #[test]
     fn bytes_that_are_no_text() {
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:5
   |
@@ -449,9 +454,9 @@ error[table::type]: wrong
   |     ^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at(b"a\xff\xe2\x82b,c", 5..6), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:1
   |
@@ -459,13 +464,13 @@ error[table::type]: wrong
   | ^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("\u{feff}a,b", 3..4), expected);
     }
 
     #[test]
     fn long_lines_are_cut_around_the_caret() {
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:9000001
   |
@@ -473,9 +478,9 @@ error[table::type]: wrong
   |                                          ^^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("x".repeat(10_000_000), 9_000_000..9_000_002), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:1
   |
@@ -483,9 +488,9 @@ error[table::type]: wrong
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("x".repeat(500), 0..500), expected);
-        let expected = str![[r#"
+        let expected = str![[r"
 error[table::type]: wrong
  --> data/mx.csv:1:491
   |
@@ -493,7 +498,7 @@ error[table::type]: wrong
   |                                          ^^^^^^^^^^ here
 
 
-"#]];
+"]];
         assert_data_eq!(at("é".repeat(500), 980..1000), expected);
         let long = Diagnostic::error(&code::TABLE_TYPE, "x".repeat(10_000_000));
         assert!(text(&Sources::default(), &[long]).len() < 2 * MESSAGE);
@@ -523,6 +528,7 @@ error[table::type]: wrong
         assert_eq!(last(&three, "nothing was written"), "error: 3 errors, nothing was written\n");
         assert_eq!(last(&[error, warning.clone()], "x"), "error: 1 error, 1 warning, x\n");
         assert_eq!(last(&[warning.clone(), warning], ""), "warning: 2 warnings\n");
+        assert_eq!(last(&[], "nothing was written"), "");
     }
 
     proptest! {

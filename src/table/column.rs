@@ -717,3 +717,486 @@ impl Resolver<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn spec(declaration: &str) -> ColumnSpec {
+        #[derive(serde::Deserialize)]
+        struct Holder {
+            x: ColumnSpec,
+        }
+        toml::from_str::<Holder>(&format!("x = {declaration}")).unwrap().x
+    }
+
+    #[track_caller]
+    fn column(declaration: &str) -> Column {
+        let mut diagnostics = Diagnostics::default();
+        let column = Column::resolve("x", &spec(declaration), None, &mut diagnostics);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        column
+    }
+
+    /// What a cell is: its canonical text, or the message and the hint.
+    fn outcome(column: &Column, cell: &str) -> String {
+        match column.parse(cell) {
+            Ok(value) => value.text().into_owned(),
+            Err(Fault { code, message, hint }) => {
+                format!("{}: {message} ({})", code.id, hint.unwrap_or_default())
+            }
+        }
+    }
+
+    #[test]
+    fn good_cells_have_one_canonical_form() {
+        let long = format!("{}.example", "a".repeat(63));
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g";
+        let cells: &[(&str, &[(&str, &str)])] = &[
+            ("string", &[(" a\nb ", " a\nb "), ("\t", "\t"), ("007", "007")]),
+            ("name", &[("Mx-01_a.b", "Mx-01_a.b"), ("1", "1")]),
+            ("int", &[("0", "0"), ("-7", "-7"), ("9223372036854775807", "9223372036854775807")]),
+            (
+                "float",
+                &[("1", "1.0"), ("1.50", "1.5"), ("-0", "0.0"), ("1e3", "1000.0"), ("-2.5E-1", "-0.25")],
+            ),
+            ("bool", &[("true", "true"), ("false", "false")]),
+            ("ipv4", &[("192.0.2.1", "192.0.2.1")]),
+            (
+                "ipv6",
+                &[("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"), ("::ffff:192.0.2.1", "::ffff:192.0.2.1")],
+            ),
+            ("ip", &[("192.0.2.1", "192.0.2.1"), ("0::1", "::1")]),
+            (
+                "cidr",
+                &[
+                    ("192.0.2.0/24", "192.0.2.0/24"),
+                    ("2001:DB8::/32", "2001:db8::/32"),
+                    ("0.0.0.0/0", "0.0.0.0/0"),
+                ],
+            ),
+            ("interface", &[("192.0.2.1/24", "192.0.2.1/24"), ("2001:db8:0::1/64", "2001:db8::1/64")]),
+            (
+                "mac",
+                &[
+                    ("52:54:00:AB:cd:ef", "52:54:00:ab:cd:ef"),
+                    ("52-54-00-AB-CD-EF", "52:54:00:ab:cd:ef"),
+                    ("5254.00ab.cdef", "52:54:00:ab:cd:ef"),
+                ],
+            ),
+            ("port", &[("1", "1"), ("65535", "65535")]),
+            (
+                "fqdn",
+                &[
+                    ("MX.Example.Org.", "mx.example.org"),
+                    ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+                    (&long, &long),
+                ],
+            ),
+            ("hostname", &[("Mx1", "mx1"), ("a.b", "a.b"), ("3com.example", "3com.example")]),
+            (
+                "email",
+                &[
+                    ("Post.Master+x@Example.ORG", "Post.Master+x@example.org"),
+                    ("root@localhost", "root@localhost"),
+                ],
+            ),
+            (
+                "url",
+                &[
+                    ("https://Example.ORG:443/a?b#c", "https://example.org/a?b#c"),
+                    ("http://example.org", "http://example.org"),
+                    ("http://example.org/", "http://example.org/"),
+                    ("http://example.org?x", "http://example.org?x"),
+                    ("ldapi:///", "ldapi:///"),
+                ],
+            ),
+            (
+                "path",
+                &[("/", "/"), ("/etc/postfix", "/etc/postfix"), ("/var/www/", "/var/www/"), ("/a b", "/a b")],
+            ),
+            (
+                "size",
+                &[
+                    ("10MB", "10MB"),
+                    ("10 MiB", "10MiB"),
+                    ("1024KiB", "1MiB"),
+                    ("1000 KB", "1MB"),
+                    ("1024000", "1000KiB"),
+                    ("0", "0B"),
+                    ("10240000", "10000KiB"),
+                ],
+            ),
+            (
+                "duration",
+                &[
+                    ("90s", "90s"),
+                    ("1h30m", "90m"),
+                    ("1h 30m", "90m"),
+                    ("24h", "1d"),
+                    ("7 days", "1w"),
+                    ("PT90S", "90s"),
+                    ("500ms", "500ms"),
+                    ("0s", "0s"),
+                    ("1.5s", "1500ms"),
+                ],
+            ),
+            ("date", &[("2027-03-31", "2027-03-31"), ("2024-02-29", "2024-02-29")]),
+            ("ssh-public-key", &[(key, key), (&format!("{key}  me  @ home"), &format!("{key} me @ home"))]),
+            ("cert", &[("/etc/ssl/a.pem", "/etc/ssl/a.pem")]),
+        ];
+        for (ty, cells) in cells {
+            let column = column(&format!("'{ty}'"));
+            for (cell, canonical) in *cells {
+                assert_eq!(outcome(&column, cell), *canonical, "{ty}");
+                assert_eq!(outcome(&column, canonical), *canonical, "{ty}: the canonical form is its own");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_cells_are_refused() {
+        let long_label = format!("{}.example", "a".repeat(64));
+        let long_name = format!("{}a", "a.".repeat(127));
+        let cells: &[(&str, &[&str])] = &[
+            ("string", &["a\0b"]),
+            ("name", &["", "a b", "ä", "a/b", "a\n"]),
+            (
+                "int",
+                &["", "007", "+1", "-0", "1.0", "1e3", "0x1f", "1_000", " 1", "9223372036854775808", "--1"],
+            ),
+            ("float", &["", ".5", "5.", "+1.5", "01.5", "nan", "inf", "1e999", "1,5", "1e", "-", "infinity"]),
+            ("bool", &["yes", "no", "True", "1", "on", ""]),
+            ("ipv4", &["192.0.2.300", "192.0.2", "192.0.2.01", "192.0.2.1/32", "::1", "192.0.2.1 ", "1"]),
+            ("ipv6", &["192.0.2.1", "fe80::1%eth0", ":::", "2001:db8::1::", "::1/128", "12345::"]),
+            ("ip", &["localhost", "192.0.2.256", ""]),
+            (
+                "cidr",
+                &[
+                    "192.0.2.1/24",
+                    "192.0.2.0",
+                    "192.0.2.0/33",
+                    "192.0.2.0/024",
+                    "::1/64",
+                    "192.0.2.0/255.255.255.0",
+                ],
+            ),
+            ("interface", &["192.0.2.1", "192.0.2.1/", "192.0.2.1/+24"]),
+            (
+                "mac",
+                &[
+                    "52:54:00:ab:cd",
+                    "52:54:00:ab:cd:eg",
+                    "52:54-00:ab:cd:ef",
+                    "525400abcdef",
+                    "5:54:00:ab:cd:ef",
+                    "é",
+                    "5é",
+                ],
+            ),
+            ("port", &["0", "65536", "025", "smtp", "-1", "+25"]),
+            (
+                "fqdn",
+                &[
+                    "mx",
+                    "a_b.example",
+                    "-a.example",
+                    "a-.example",
+                    "a..example",
+                    ".example",
+                    &long_label,
+                    &long_name,
+                    "*.example",
+                    "bücher.example",
+                    "192.0.2.1",
+                    "a.example..",
+                    ".",
+                    "",
+                    "a b.example",
+                ],
+            ),
+            ("hostname", &["a_b", "-", "192.0.2.1", "a:b", "7"]),
+            (
+                "email",
+                &[
+                    "root",
+                    "@example.org",
+                    "a@",
+                    "a..b@example.org",
+                    "a b@example.org",
+                    "\"a b\"@example.org",
+                    "a@b@c",
+                    "ä@example.org",
+                ],
+            ),
+            (
+                "url",
+                &[
+                    "example.org",
+                    "example.org:8080",
+                    "/a",
+                    "http://",
+                    "http://a b/",
+                    "https:example.org",
+                    "mailto:a@b",
+                    "http://[::1",
+                    "http:\\\\a",
+                ],
+            ),
+            ("path", &["etc", "", "/a//b", "/a/../b", "/a/./b", "~/a", "//", "/a\n"]),
+            ("size", &["MB", "10M", "10 mb", "1.5GB", "-1MB", "010MB", "99999999999PB"]),
+            ("duration", &["90", "1 month", "1y", "-5s", "5 parsecs", ""]),
+            (
+                "date",
+                &[
+                    "2027-02-29",
+                    "2027-3-1",
+                    "20270331",
+                    "31.03.2027",
+                    "2027-03-31T00:00",
+                    "-002027-03-31",
+                    "",
+                ],
+            ),
+            (
+                "ssh-public-key",
+                &[
+                    "ssh-ed25519",
+                    "ssh-ed25519 AAAA",
+                    "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g",
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5",
+                    "-----BEGIN OPENSSH PRIVATE KEY-----",
+                    "ssh-ed25519 ****",
+                ],
+            ),
+        ];
+        for (ty, cells) in cells {
+            let column = column(&format!("'{ty}'"));
+            for cell in *cells {
+                let result = column.parse(cell);
+                assert!(result.is_err(), "{ty} takes {cell:?} as {result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn messages_say_what_to_write() {
+        let cells = [
+            ("int", "007", "table::type: `007` is not a whole number (write `7`)"),
+            ("bool", "yes", "table::type: `yes` is not a truth value (write `true` or `false`)"),
+            ("ipv4", "192.0.2.300", "table::type: `192.0.2.300` is not an IPv4 address ()"),
+            (
+                "ipv4",
+                "::1",
+                "table::type: `::1` is not an IPv4 address (it is an IPv6 address; the type `ip` takes both families)",
+            ),
+            (
+                "ipv4",
+                "192.0.2.010",
+                "table::type: `192.0.2.010` is not an IPv4 address (write it without leading zeros, if they are not octal: `192.0.2.10`)",
+            ),
+            (
+                "cidr",
+                "192.0.2.7/24",
+                "table::type: `192.0.2.7/24` is not a prefix: it has host bits (write `192.0.2.0/24`)",
+            ),
+            (
+                "cidr",
+                "192.0.2.0/255.255.255.0",
+                "table::type: `192.0.2.0/255.255.255.0` is not a prefix (write the prefix length: `192.0.2.0/24`)",
+            ),
+            (
+                "fqdn",
+                "bücher.example",
+                "table::type: `bücher.example` is not a fully qualified domain name (write it in its ASCII form: `xn--bcher-kva.example`)",
+            ),
+            (
+                "fqdn",
+                "mx 1",
+                "table::type: `mx 1` is not a fully qualified domain name (a host name has letters, digits and `-` only, not ` `)",
+            ),
+            (
+                "name",
+                "a\nb",
+                "table::type: `a\\nb` has a line break in it (only the type `string` takes line breaks)",
+            ),
+            ("name", " a", "table::type: ` a` is not a name (remove the white space around it)"),
+            ("date", "20270331", "table::type: `20270331` is not a date (write `2027-03-31`)"),
+        ];
+        for (ty, cell, expected) in cells {
+            assert_eq!(outcome(&column(&format!("'{ty}'")), cell), expected);
+        }
+    }
+
+    #[test]
+    fn constraints_hold() {
+        let cells: &[(&str, &[&str], &[&str])] = &[
+            ("{ type = 'int', min = 2, max = 9 }", &["2", "9"], &["1", "10", "-5"]),
+            ("{ type = 'float', min = 0, max = 0.5 }", &["0", "0.5"], &["0.51", "-0.1"]),
+            ("{ type = 'string', min = 2, max = 3 }", &["üü", "abc"], &["a", "abcd"]),
+            ("{ type = 'size', max = '1MiB' }", &["1MB", "1024KiB"], &["1025KiB"]),
+            ("{ type = 'duration', min = '1m' }", &["60s", "1d"], &["59s"]),
+            ("{ type = 'date', max = 2027-01-01 }", &["2026-12-31"], &["2027-01-02"]),
+            ("{ type = 'name', pattern = 'mx[0-9]+|a' }", &["mx1", "a"], &["mx", "xmx1", "ab"]),
+            (
+                "{ type = 'ip', within = ['192.0.2.0/24', '2001:db8::/32'] }",
+                &["192.0.2.255", "2001:db8::1"],
+                &["192.0.3.1", "::1"],
+            ),
+            ("{ type = 'cidr', within = '192.0.2.0/24' }", &["192.0.2.64/26"], &["192.0.0.0/16"]),
+            ("{ type = 'interface', within = '192.0.2.0/24' }", &["192.0.2.1/16"], &["192.0.3.1/24"]),
+            ("{ type = 'port', values = [25, 587] }", &["25"], &["26"]),
+            ("{ type = 'list', of = { type = 'int', max = 5 }, max = 2 }", &["1 5"], &["6", "1 2 3"]),
+        ];
+        for (declaration, good, bad) in cells {
+            let column = column(declaration);
+            for cell in *good {
+                assert!(column.parse(cell).is_ok(), "{declaration} {:?}", column.parse(cell));
+            }
+            for cell in *bad {
+                let code = column.parse(cell).map_err(|fault| fault.code.id);
+                assert_eq!(code, Err("table::constraint"), "{declaration} {cell}");
+            }
+        }
+        assert_eq!(
+            outcome(&column("{ type = 'string', max = 3 }"), "abcd"),
+            "table::constraint: `abcd` has 4 characters, more than the `max` of 3 characters ()"
+        );
+    }
+
+    #[test]
+    fn enums_and_lists() {
+        let colour = column("{ type = 'enum', values = ['red', 'green', 3] }");
+        assert_eq!(outcome(&colour, "3"), "3");
+        assert_eq!(
+            outcome(&colour, "gren"),
+            "table::type: `gren` is not one of the column's values (did you mean `green`?)"
+        );
+        assert_eq!(
+            outcome(&colour, "purple"),
+            "table::type: `purple` is not one of the column's values (the values are `red`, `green`, `3`)"
+        );
+        let list = column("{ type = 'list', of = 'ip', separator = ';' }");
+        assert_eq!(
+            list.parse("::1 ; 192.0.2.1"),
+            Ok(Value::List(vec![Value::Text("::1".into()), Value::Text("192.0.2.1".into())]))
+        );
+        assert!(list.parse("::1;;::2").is_err() && list.parse("::1 ::2").is_err());
+        let nested = column("{ type = 'list' }");
+        assert_eq!(outcome(&nested, " a  b\tc "), "a b c");
+        assert!(nested.parse("  ").is_err());
+    }
+
+    #[test]
+    fn empty_cells() {
+        assert_eq!(column("'int'").empty().unwrap_err().code.id, "table::empty");
+        assert_eq!(column("{ optional = true }").empty(), Ok(Value::Absent));
+        assert_eq!(column("{ type = 'port', default = 25, optional = true }").empty(), Ok(Value::Int(25)));
+        assert_eq!(column("{ default = '' }").empty(), Ok(Value::Text("".into())));
+        let list = column("{ type = 'list', of = 'int', default = [1, 2] }");
+        assert_eq!(list.empty(), Ok(Value::List(vec![Value::Int(1), Value::Int(2)])));
+    }
+
+    #[test]
+    fn nonsense_is_reported() {
+        let declarations = [
+            ("{ type = 'ref' }", "the column `x` is a `ref`, but there is no `table`"),
+            ("{ type = 'enum' }", "the column `x` is an `enum`, but there are no `values`"),
+            ("{ type = 'enum', values = ['a', 'a'] }", "`a` is twice in the `values` of the column `x`"),
+            (
+                "{ type = 'int', min = 'a' }",
+                "the `min` of the column `x` does not fit: `a` is not a whole number",
+            ),
+            ("{ type = 'int', min = 3, max = 2 }", "the `min` of the column `x` is above its `max`"),
+            (
+                "{ type = 'string', min = 1.5 }",
+                "the `min` of the column `x` does not fit: `1.5` is not a whole number",
+            ),
+            ("{ type = 'ipv4', min = 1 }", "`min` has no meaning for the column `x` of the type `ipv4`"),
+            (
+                "{ type = 'int', within = '::/0' }",
+                "`within` has no meaning for the column `x` of the type `int`",
+            ),
+            (
+                "{ type = 'ip', within = '192.0.2.1/24' }",
+                "the `within` of the column `x` does not fit: `192.0.2.1/24` is not a prefix: it has host bits",
+            ),
+            ("{ pattern = '(' }", "the `pattern` of the column `x` is no regular expression"),
+            (
+                "{ type = 'list', pattern = 'a' }",
+                "`pattern` has no meaning for the column `x` of the type `list of string`",
+            ),
+            (
+                "{ type = 'int', default = 'a' }",
+                "the `default` of the column `x` does not fit: `a` is not a whole number",
+            ),
+            (
+                "{ type = 'int', default = 9, max = 5 }",
+                "the `default` of the column `x` does not fit: `9` is more than the `max` of 5",
+            ),
+            (
+                "{ type = 'bool', default = 'true' }",
+                "the `default` of the column `x` does not fit: `true` is not a truth value: it is text",
+            ),
+            ("{ type = 'int', of = 'int' }", "`of` has no meaning for the column `x`"),
+            ("{ type = 'int', table = 'a' }", "`table` has no meaning for the column `x`"),
+            ("{ type = 'path', local = 'a' }", "`local` has no meaning for the column `x`"),
+            ("{ type = 'list', of = { type = 'list' } }", "the column `x` is a list of lists"),
+            (
+                "{ type = 'list', of = { unique = true } }",
+                "`unique` has no meaning for the entries of the list `x`",
+            ),
+            ("{ type = 'list', separator = '' }", "the `separator` of the column `x` is empty"),
+            (
+                "{ type = 'bool', values = [true] }",
+                "`values` has no meaning for the column `x` of the type `bool`",
+            ),
+        ];
+        let mut sources = Sources::default();
+        let span = Span::new(sources.add("confwright.toml", *b"x"), 0..1);
+        for (declaration, message) in declarations {
+            let mut diagnostics = Diagnostics::default();
+            Column::resolve("x", &spec(declaration), Some(span), &mut diagnostics);
+            let diagnostics = diagnostics.sorted(&sources);
+            assert_eq!(
+                diagnostics.iter().map(|d| &*d.message).collect::<Vec<_>>(),
+                [message],
+                "{declaration}"
+            );
+            assert_eq!(diagnostics[0].code, "project::value");
+            assert_eq!(diagnostics[0].labels.len(), 1);
+        }
+    }
+
+    #[test]
+    fn what_fits_in_place_of_another() {
+        let fits = |have: &str, wanted: &str| column(have).ty.fits(&column(wanted).ty);
+        for (have, wanted) in [
+            ("'ipv4'", "'ip'"),
+            ("'ipv6'", "'ip'"),
+            ("'fqdn'", "'hostname'"),
+            ("'int'", "'string'"),
+            ("{ type = 'enum', values = ['a'] }", "'string'"),
+            ("'ip'", "'ip'"),
+            ("{ type = 'enum', values = ['a'] }", "{ type = 'enum', values = ['b', 'a'] }"),
+            ("{ type = 'list', of = 'ipv4' }", "{ type = 'list', of = 'ip' }"),
+            ("{ type = 'ref', table = 'a' }", "{ type = 'ref', table = 'a' }"),
+        ] {
+            assert!(fits(have, wanted), "{have} for {wanted}");
+        }
+        for (have, wanted) in [
+            ("'ip'", "'ipv4'"),
+            ("'hostname'", "'fqdn'"),
+            ("'string'", "'int'"),
+            ("'ipv4'", "'ipv6'"),
+            ("'port'", "'int'"),
+            ("{ type = 'list' }", "'string'"),
+            ("{ type = 'ref', table = 'a' }", "{ type = 'ref', table = 'b' }"),
+            ("{ type = 'enum', values = ['a', 'c'] }", "{ type = 'enum', values = ['b', 'a'] }"),
+        ] {
+            assert!(!fits(have, wanted), "{have} for {wanted}");
+        }
+    }
+}

@@ -103,13 +103,9 @@ impl<'s> Reader<'s> {
                 let raw = match tag {
                     None => scalar(text, style),
                     Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Raw::string(text),
-                    Some(tag) => {
-                        return Err(Flaw::syntax(
-                            range,
-                            format!("the tag `{tag}` is not read"),
-                            "this value",
-                        )
-                        .hint("leave the tag out; the column's type decides"));
+                    Some(_) => {
+                        return Err(Flaw::syntax(range, "a value with a tag is not read", "this value")
+                            .hint("leave the tag out; the column's type decides"));
                     }
                 };
                 if anchor != 0 {

@@ -17,10 +17,10 @@ use indexmap::IndexMap;
 use super::Library;
 use super::engine::TAKE;
 use super::syntax::{
-    BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField,
-    Name, Node, NodeKind, UnaryOperator,
+    BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField, Name, Node, NodeKind,
+    UnaryOperator,
 };
-use super::types::{Type, ViewId};
+use super::types::{TextKind, Type, ViewId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code};
 use crate::source::Span;
 use scope::{Inferred, Scope, Variable};
@@ -115,7 +115,12 @@ struct Printed {
 }
 
 /// Checks the templates of a target from its entrances.
-pub fn check(library: &Library, globals: &Globals, entrances: &[Entrance], diagnostics: &mut Diagnostics) -> Checked {
+pub fn check(
+    library: &Library,
+    globals: &Globals,
+    entrances: &[Entrance],
+    diagnostics: &mut Diagnostics,
+) -> Checked {
     let mut checker = Checker::new(library, globals, diagnostics);
     checker.strict = entrances.iter().any(|entrance| entrance.strict);
     for entrance in entrances {
@@ -125,7 +130,7 @@ pub fn check(library: &Library, globals: &Globals, entrances: &[Entrance], diagn
     checker.finish()
 }
 
-/// Checks a template that is one printed expression, and has the engine hand its value over.
+/// Checks a template that is one `{% set %}` of an expression, and has the engine hand its value over.
 ///
 /// Returns the expression's type; nothing if the template is something else.
 pub fn check_expression(
@@ -135,7 +140,8 @@ pub fn check_expression(
     row: Option<ViewId>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(Type, Checked)> {
-    let [Node { kind: NodeKind::Print(expression), .. }] = library.templates[template].tree.nodes.as_slice() else {
+    let [Node { kind: NodeKind::Print(expression), .. }] = library.templates[template].tree.nodes.as_slice()
+    else {
         return None;
     };
     let mut checker = Checker::new(library, globals, diagnostics);
@@ -210,7 +216,11 @@ impl<'a> Checker<'a> {
             } else if printed.wrap {
                 let number = self.checked.sites.len();
                 let filter = format!("__emit{number}");
-                self.checked.insertions.entry(template).or_default().push(Wrapping { range: start..end, filter });
+                self.checked
+                    .insertions
+                    .entry(template)
+                    .or_default()
+                    .push(Wrapping { range: start..end, filter });
                 self.checked.sites.push(PrintSite { template, range: start..end, cells: printed.cells });
             }
         }
@@ -236,9 +246,9 @@ impl<'a> Checker<'a> {
 
     fn global_scope(&self, row: Option<ViewId>) -> Scope {
         let mut variables = BTreeMap::new();
-        for name in ["project", "environment"] {
-            variables.insert(name.to_owned(), Variable::new(Type::TEXT));
-        }
+        let name = IndexMap::from([("name".to_owned(), Type::Text(TextKind::Clean))]);
+        variables.insert("project".into(), Variable::new(Type::Map(Rc::new(name))));
+        variables.insert("environment".into(), Variable::new(Type::Text(TextKind::Clean)));
         variables.insert("values".into(), Variable::new(self.globals.values.clone()));
         for (name, view) in &self.globals.tables {
             variables.insert(name.clone(), Variable::new(Type::Row(*view).list()));
@@ -308,7 +318,9 @@ impl<'a> Checker<'a> {
             NodeKind::For { key, value, target, body, otherwise } => {
                 self.for_loop(template, (key.as_ref(), value), target, body, otherwise.as_deref(), scope);
             }
-            NodeKind::If { branches, otherwise } => self.if_node(template, branches, otherwise.as_deref(), scope),
+            NodeKind::If { branches, otherwise } => {
+                self.if_node(template, branches, otherwise.as_deref(), scope)
+            }
             NodeKind::Filter { filters, body } => {
                 self.nodes(template, body, scope);
                 let mut captured = Inferred::of(Type::Captured);
@@ -316,7 +328,8 @@ impl<'a> Checker<'a> {
                     captured = self.filter(template, captured, None, filter, scope);
                 }
                 if captured.ty != Type::Captured && captured.ty != Type::Reported {
-                    let name = filters.first().map_or_else(|| node.range.clone(), |filter| filter.range.clone());
+                    let name =
+                        filters.first().map_or_else(|| node.range.clone(), |filter| filter.range.clone());
                     self.report(
                         template,
                         name,
@@ -347,7 +360,10 @@ impl<'a> Checker<'a> {
             self.report(
                 template,
                 name.range.clone(),
-                Diagnostic::error(&code::TEMPLATE_REFUSED, format!("`{}` {what}; use another name", name.text)),
+                Diagnostic::error(
+                    &code::TEMPLATE_REFUSED,
+                    format!("`{}` {what}; use another name", name.text),
+                ),
                 "cannot be redefined",
             );
         }
@@ -371,7 +387,10 @@ impl<'a> Checker<'a> {
                 }
                 let literal = matches!(
                     kind,
-                    ExpressionKind::Text(_) | ExpressionKind::Int(_) | ExpressionKind::Float(_) | ExpressionKind::Bool(_)
+                    ExpressionKind::Text(_)
+                        | ExpressionKind::Int(_)
+                        | ExpressionKind::Float(_)
+                        | ExpressionKind::Bool(_)
                 );
                 let key = (template, expression.range.start, expression.range.end);
                 let printed = self.printed.entry(key).or_default();
@@ -412,7 +431,8 @@ impl<'a> Checker<'a> {
                 Diagnostic::error(&code::TEMPLATE_PRINT, format!("{} is printed", ty.describe())).hint(hint)
             }
             Type::Row(view) => {
-                let columns = self.globals.views[view.0].columns.keys().cloned().collect::<Vec<_>>().join("`, `");
+                let columns =
+                    self.globals.views[view.0].columns.keys().cloned().collect::<Vec<_>>().join("`, `");
                 Diagnostic::error(&code::TEMPLATE_PRINT, "a row is printed")
                     .hint(format!("print one of its columns: `{columns}`"))
             }
@@ -451,8 +471,10 @@ impl<'a> Checker<'a> {
     fn parent_block(&mut self, scope: &mut Scope) -> bool {
         let Some(blocks) = self.blocks.last() else { return false };
         // The innermost block that is being walked is the one whose bodies hold this call.
-        let Some((name, level)) =
-            blocks.iter().filter_map(|(name, lineage)| lineage.level.map(|level| (name.clone(), level))).next_back()
+        let Some((name, level)) = blocks
+            .iter()
+            .filter_map(|(name, lineage)| lineage.level.map(|level| (name.clone(), level)))
+            .next_back()
         else {
             return false;
         };
@@ -474,7 +496,9 @@ impl<'a> Checker<'a> {
     ) {
         for name in key.into_iter().chain([value]) {
             // `row` and friends may be the variable of a loop over rows; tables may not be hidden.
-            if self.globals.tables.contains_key(&name.text) || ["values", "project", "environment"].contains(&name.text.as_str()) {
+            if self.globals.tables.contains_key(&name.text)
+                || ["values", "project", "environment"].contains(&name.text.as_str())
+            {
                 self.definable(template, name);
             }
         }
@@ -488,11 +512,7 @@ impl<'a> Checker<'a> {
             if let Some(key) = key {
                 inner.set(&key.text, Inferred::of(key_type.clone()), false);
             }
-            inner.set(
-                &value.text,
-                Inferred { ty: value_type.clone(), cells: walked.cells.clone() },
-                false,
-            );
+            inner.set(&value.text, Inferred { ty: value_type.clone(), cells: walked.cells.clone() }, false);
             self.nodes(template, body, &mut inner);
             inner.close_loop();
             let joined = scope.join(&inner);
@@ -524,13 +544,17 @@ impl<'a> Checker<'a> {
                 Diagnostic::error(&code::TEMPLATE_TYPE, "a map is walked with one variable")
                     .hint("write `{% for key, value in … %}`")
             }
-            Type::List(_) => Diagnostic::error(&code::TEMPLATE_TYPE, "a list is walked with a key and a value")
-                .hint("write `{% for value in … %}`"),
+            Type::List(_) => {
+                Diagnostic::error(&code::TEMPLATE_TYPE, "a list is walked with a key and a value")
+                    .hint("write `{% for value in … %}`")
+            }
             Type::Optional(_) => {
                 Diagnostic::error(&code::TEMPLATE_OPTIONAL, "something that may be absent is walked")
                     .hint("guard it with `{% if … %}`, or give `| default(value=[])`")
             }
-            Type::Row(_) => Diagnostic::error(&code::TEMPLATE_TYPE, "a row is walked").hint("name its columns"),
+            Type::Row(_) => {
+                Diagnostic::error(&code::TEMPLATE_TYPE, "a row is walked").hint("name its columns")
+            }
             other => Diagnostic::error(
                 &code::TEMPLATE_TYPE,
                 format!("expected a list or a map to walk, found {}", other.describe()),
@@ -578,7 +602,8 @@ impl<'a> Checker<'a> {
         let label = found.describe();
         let diagnostic = match found {
             Type::Optional(inner) => {
-                let guard = scope::path(expression).map_or("a guard".to_owned(), |path| format!("`{{% if {path} %}}`"));
+                let guard = scope::path(expression)
+                    .map_or("a guard".to_owned(), |path| format!("`{{% if {path} %}}`"));
                 Diagnostic::error(
                     &code::TEMPLATE_OPTIONAL,
                     format!("expected {expected}, found {} that may be absent", inner.describe()),
@@ -695,7 +720,9 @@ impl<'a> Checker<'a> {
                 self.component(template, call, false, scope);
                 Inferred::of(Type::Captured)
             }
-            ExpressionKind::Function { name, arguments } => self.function(template, expression, name, arguments, scope),
+            ExpressionKind::Function { name, arguments } => {
+                self.function(template, expression, name, arguments, scope)
+            }
             ExpressionKind::Unary { operator, operand } => match operator {
                 UnaryOperator::Not => {
                     self.condition(template, operand, scope);
@@ -710,7 +737,9 @@ impl<'a> Checker<'a> {
                     of
                 }
             },
-            ExpressionKind::Binary { operator, left, right } => self.binary(template, *operator, left, right, scope),
+            ExpressionKind::Binary { operator, left, right } => {
+                self.binary(template, *operator, left, right, scope)
+            }
         }
     }
 
@@ -732,12 +761,15 @@ impl<'a> Checker<'a> {
                 .hint("walk a table with `{% for row in … %}`, or give the artifact `each = \"…\"`")
         } else {
             let names = scope.names();
-            let mut diagnostic =
-                Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, format!("there is no variable `{name}` here"));
+            let mut diagnostic = Diagnostic::error(
+                &code::TEMPLATE_UNKNOWN_VARIABLE,
+                format!("there is no variable `{name}` here"),
+            );
             if super::types::fields(&self.globals.values).is_some_and(|fields| fields.contains_key(name)) {
                 diagnostic = diagnostic.hint(format!("did you mean `values.{name}`?"));
             } else if !self.callers.is_empty() && self.globals.tables.contains_key(name) {
-                diagnostic = diagnostic.hint(format!("a component sees only its arguments; add `@{name}` to them"));
+                diagnostic =
+                    diagnostic.hint(format!("a component sees only its arguments; add `@{name}` to them"));
             } else {
                 diagnostic = diagnostic.hint_nearest(name, names.iter().map(String::as_str));
             }
@@ -913,7 +945,9 @@ impl<'a> Checker<'a> {
                 Entry::Spread(map) => {
                     let ty = self.infer(template, map, scope).ty;
                     match &ty {
-                        Type::Map(spread) => fields.extend(spread.iter().map(|(k, v)| (k.clone(), v.clone()))),
+                        Type::Map(spread) => {
+                            fields.extend(spread.iter().map(|(k, v)| (k.clone(), v.clone())))
+                        }
                         other => self.mismatch(template, map, "a map with known keys to spread", other),
                     }
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tera::value::Key;
-use tera::{Map, Value as Data};
+use tera::{Context, Map, Value as Data};
 
 use crate::source::Sources;
 use crate::table::{Table, Tables, Value};
@@ -66,7 +66,8 @@ impl Rows {
             Value::Float(float) => Data::from(*float),
             Value::Bool(bool) => Data::from(*bool),
             Value::List(entries) => {
-                let list: Vec<Data> = entries.iter().map(|entry| self.value(entry, refers_to, tables)).collect();
+                let list: Vec<Data> =
+                    entries.iter().map(|entry| self.value(entry, refers_to, tables)).collect();
                 Data::from(list)
             }
             Value::Ref(number) => match refers_to.and_then(|name| tables.get(name)) {
@@ -81,6 +82,16 @@ fn keys(table: &Table) -> Vec<Key<'static>> {
     table.schema().columns.iter().map(|column| Key::String(Arc::from(column.name.as_str()))).collect()
 }
 
+/// What every template sees of the project and the environment, with `values`.
+pub(crate) fn context(project: &str, environment: &str, values: Data) -> Context {
+    let name: Map = [(Key::Str("name"), Data::from(project))].into_iter().collect();
+    let mut context = Context::new();
+    context.insert_value("project", Data::from(name));
+    context.insert_value("environment", Data::from(environment));
+    context.insert_value("values", values);
+    context
+}
+
 /// A value of confwright.toml.
 pub fn constant(value: &toml::Value) -> Data {
     match value {
@@ -91,8 +102,10 @@ pub fn constant(value: &toml::Value) -> Data {
         toml::Value::Datetime(date) => Data::from(date.to_string()),
         toml::Value::Array(list) => Data::from(list.iter().map(constant).collect::<Vec<_>>()),
         toml::Value::Table(table) => {
-            let map: Map =
-                table.iter().map(|(key, value)| (Key::String(Arc::from(key.as_str())), constant(value))).collect();
+            let map: Map = table
+                .iter()
+                .map(|(key, value)| (Key::String(Arc::from(key.as_str())), constant(value)))
+                .collect();
             Data::from(map)
         }
     }

@@ -115,11 +115,14 @@ impl Engine {
         finished.map_err(Failure::Sink)?;
         rendered.map_err(|error| {
             let engine = Unlocated { library, insertions: &self.insertions };
-            Failure::Diagnostic { diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)), refused: None }
+            Failure::Diagnostic {
+                diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)),
+                refused: None,
+            }
         })
     }
 
-    /// The value of the one expression that a template prints.
+    /// The value of the expression of a template that [`super::check::check_expression`] has checked.
     pub fn evaluate(&self, library: &Library, template: &str, context: &Context) -> Result<Data, Diagnostic> {
         match self.tera.render_to(template, context, io::sink()) {
             Ok(()) => {

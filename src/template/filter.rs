@@ -40,7 +40,7 @@ pub struct Filter {
 }
 
 /// The shape of every implementation of ours.
-pub type Implementation = fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value>;
+pub type Implementation = fn(&Value, &Kwargs) -> TeraResult<Value>;
 
 /// A named argument of a filter, test or function.
 #[derive(Debug)]
@@ -660,10 +660,12 @@ pub fn find(name: &str) -> Option<&'static Filter> {
 pub fn register(tera: &mut Tera) {
     for filter in FILTERS {
         if let Some(implementation) = filter.implementation {
-            tera.register_filter(filter.name, implementation);
+            tera.register_filter(filter.name, move |value: &Value, arguments: Kwargs, _: &State<'_>| {
+                implementation(value, &arguments)
+            });
         }
     }
-    tera.register_filter(PLAIN, print::plain as Implementation);
+    tera.register_filter(PLAIN, |value: &Value, _: Kwargs, _: &State<'_>| print::plain(value));
 }
 
 /// The message of an error that a filter, test or function gave, in the style of our own: one lower-case phrase

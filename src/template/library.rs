@@ -97,6 +97,9 @@ impl Library {
                     for error in errors {
                         let span = span(origin, first, error.range);
                         let mut diagnostic = Diagnostic::error(code, error.message).at(span, "");
+                        if let Some((range, text)) = error.related {
+                            diagnostic = diagnostic.at(self::span(origin, first, range), text);
+                        }
                         if let Some(hint) = error.hint {
                             diagnostic = diagnostic.hint(hint);
                         }
@@ -139,7 +142,10 @@ impl Library {
                     let earlier = self.templates[first].tree.components().find(|c| c.name.text == name.text);
                     let mut diagnostic = Diagnostic::error(
                         &code::TEMPLATE_COMPONENT,
-                        format!("component `{}` is defined twice; components are known by name in all templates", name.text),
+                        format!(
+                            "component `{}` is defined twice; components are known by name in all templates",
+                            name.text
+                        ),
                     )
                     .at(template.span(name.range.clone()), "defined again");
                     if let Some(earlier) = earlier {
@@ -159,9 +165,12 @@ impl Library {
                 match self.find(&name.text) {
                     Some(to) => known.push((to, name)),
                     None => diagnostics.push(
-                        Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{}`", name.text))
-                            .at(template.span(name.range.clone()), "not found")
-                            .hint_nearest(&name.text, self.names()),
+                        Diagnostic::error(
+                            &code::TEMPLATE_MISSING,
+                            format!("there is no template `{}`", name.text),
+                        )
+                        .at(template.span(name.range.clone()), "not found")
+                        .hint_nearest(&name.text, self.names()),
                     ),
                 }
             }
@@ -207,7 +216,7 @@ fn verbatim(sources: &Sources, value: Span, text: &str, prefix: usize) -> Option
     let file = sources.file(value.file).text().ok()?.get(value.range())?;
     // What opens and closes an expression is not in the file.
     let body = text.get(prefix..)?;
-    let body = if prefix > 0 { body.strip_suffix(" }}")? } else { body };
+    let body = if prefix > 0 { body.strip_suffix(" %}")? } else { body };
     let mut found = file.match_indices(body);
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Some(value.start + at),

@@ -131,8 +131,11 @@ pub fn original_offset(source: &str, insertions: &[(usize, String)], printed: us
 }
 
 fn ordered<'a>(source: &str, insertions: &'a [(usize, String)]) -> Vec<(usize, &'a str)> {
-    let mut ordered: Vec<_> =
-        insertions.iter().map(|(offset, text)| (source.ceil_char_boundary(*offset), text.as_str())).collect();
+    let place = |offset: usize| (offset..source.len()).find(|at| source.is_char_boundary(*at));
+    let mut ordered: Vec<_> = insertions
+        .iter()
+        .map(|(offset, text)| (place(*offset).unwrap_or(source.len()), text.as_str()))
+        .collect();
     ordered.sort_by_key(|(offset, _)| *offset);
     ordered
 }
@@ -195,7 +198,9 @@ impl Node {
             | NodeKind::Filter { body, .. }
             | NodeKind::Call { body, .. }
             | NodeKind::Component(ComponentDefinition { body, .. }) => vec![body],
-            NodeKind::For { body, otherwise, .. } => [Some(body), otherwise.as_ref()].into_iter().flatten().map(Vec::as_slice).collect(),
+            NodeKind::For { body, otherwise, .. } => {
+                [Some(body), otherwise.as_ref()].into_iter().flatten().map(Vec::as_slice).collect()
+            }
             NodeKind::If { branches, otherwise } => {
                 branches.iter().map(|branch| &branch.body).chain(otherwise).map(Vec::as_slice).collect()
             }
@@ -339,7 +344,8 @@ pub struct ComponentCall {
 /// An argument of a component's call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ComponentArgument {
-    /// `name="text"`, `name={expression}`; of the short form `name` the value is the variable of that name.
+    /// `name="text"`, `name={expression}`; of the short form `name` the value is the variable of that name, with
+    /// the name's range. Only a value in braces can be put into parentheses.
     Named {
         /// The parameter.
         name: Name,
@@ -489,7 +495,7 @@ pub enum ExpressionKind {
         /// What it is applied to.
         operand: Expression,
     },
-    /// `a + b` and the like; `a not in b` is a `not` around an `in`.
+    /// `a + b` and the like; `a not in b` is a `not` around an `in`, both of the same range.
     Binary {
         /// The operator.
         operator: BinaryOperator,

@@ -708,15 +708,16 @@ fn break_at(step: u64, before: &Made, after: &Made, next: &Made) {
     let _ = with_fuse(Fuse::Kill(step), || project.render_part(after, "t", Scope::Whole, true));
     let checked = project.check(next);
     assert!(checked.edited.is_empty() && checked.obstacles.is_empty(), "killed at step {step}: {checked:?}");
-    // Killed again half-way, with other sources.
+    // Killed again half-way, with other sources; and then the sources change once more.
     let _ = with_fuse(Fuse::Kill(step / 2 + 3), || project.render_part(next, "t", Scope::Whole, true));
-    let changes = project.check(next);
+    let last = next.iter().map(|(path, mode, text)| (path.clone(), *mode, format!("{text}!"))).collect();
+    let changes = project.check(&last);
     assert!(
         changes.edited.is_empty() && changes.obstacles.is_empty(),
         "killed twice, at {step}: {changes:?}"
     );
-    project.render_part(next, "t", Scope::Whole, changes.deletes.is_some()).unwrap();
-    assert_eq!(project.content(), clean(next), "killed at step {step}");
+    project.render_part(&last, "t", Scope::Whole, changes.deletes.is_some()).unwrap();
+    assert_eq!(project.content(), clean(&last), "killed at step {step}");
 }
 
 #[test]
@@ -760,6 +761,35 @@ fn a_part_after_a_kill_keeps_the_rest_ours() {
         project.render(&all("3")).unwrap();
         assert_eq!(project.content(), clean(&all("3")), "{step}");
     }
+}
+
+#[test]
+fn a_forced_render_that_was_killed_needs_no_force_again() {
+    let fresh = made(&[("a", "2"), ("b", "2")]);
+    let edited = || {
+        let project = Project::new();
+        project.render(&made(&[("a", "1"), ("b", "1"), ("c", "1")])).unwrap();
+        for path in ["a", "b", "c"] {
+            project.put(path, "hand");
+        }
+        project
+    };
+    let forced = |project: &Project| project.render_part(&fresh, "t", Scope::Whole, true);
+    let whole = edited();
+    let steps = with_fuse(Fuse::Count(0), || {
+        forced(&whole).unwrap();
+        FUSE.get()
+    });
+    let Fuse::Count(steps) = steps else { panic!("the fuse counts") };
+    let mut began = 0;
+    for step in 0..steps {
+        let project = edited();
+        let _ = with_fuse(Fuse::Kill(step), || forced(&project));
+        let begun = project.at(PENDING).exists();
+        began += u64::from(begun);
+        assert_eq!(project.check(&fresh).edited.len(), if begun { 0 } else { 3 }, "{step}");
+    }
+    assert!(began > 5 && began < steps, "{began} of {steps}");
 }
 
 fn trees() -> impl Strategy<Value = Made> {

@@ -7,19 +7,25 @@ use indexmap::IndexMap;
 
 use super::scope::{Inferred, Scope};
 use super::{Checker, Diagnostic, Type, code};
-use crate::template::types::TextKind;
 use crate::template::filter::{self, Argument as Declared, ArgumentKind, Input, Output, Parts};
-use crate::template::{function, test};
 use crate::template::syntax::{
     Argument, ComponentArgument, ComponentCall, Expression, ExpressionKind, FilterCall, Name, Parameter,
 };
+use crate::template::types::TextKind;
+use crate::template::{function, test};
 
 /// Components may call each other; deeper than this is a recursion that never ends.
 const DEEPEST_CALL: usize = 40;
 
 impl<'a> Checker<'a> {
     /// Checks a component's call and, for new types of its arguments, its body.
-    pub(super) fn component(&mut self, template: usize, call: &'a ComponentCall, has_body: bool, scope: &mut Scope) {
+    pub(super) fn component(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        has_body: bool,
+        scope: &mut Scope,
+    ) {
         let mut given: IndexMap<String, (Inferred, std::ops::Range<usize>)> = IndexMap::new();
         for argument in &call.arguments {
             match argument {
@@ -42,9 +48,11 @@ impl<'a> Checker<'a> {
         }
         let library = self.library;
         let Some((home, definition)) = library.component(&call.name.text) else {
-            let diagnostic =
-                Diagnostic::error(&code::TEMPLATE_COMPONENT, format!("there is no component `{}`", call.name.text))
-                    .hint_nearest(&call.name.text, library.component_names());
+            let diagnostic = Diagnostic::error(
+                &code::TEMPLATE_COMPONENT,
+                format!("there is no component `{}`", call.name.text),
+            )
+            .hint_nearest(&call.name.text, library.component_names());
             self.report(template, call.name.range.clone(), diagnostic, "not defined");
             return;
         };
@@ -62,7 +70,10 @@ impl<'a> Checker<'a> {
                         None => {
                             let diagnostic = Diagnostic::error(
                                 &code::TEMPLATE_COMPONENT,
-                                format!("component `{}` needs the argument `{}`", call.name.text, parameter.name.text),
+                                format!(
+                                    "component `{}` needs the argument `{}`",
+                                    call.name.text, parameter.name.text
+                                ),
                             )
                             .at(library.templates[home].span(parameter.name.range.clone()), "declared here");
                             self.report(template, call.name.range.clone(), diagnostic, "not given");
@@ -106,7 +117,10 @@ impl<'a> Checker<'a> {
         if let Some(view) = self.globals.tables.get(name) {
             self.checked.tables.insert(*view);
         }
-        scope.find(name).or_else(|| self.callers.iter().rev().find_map(|(caller, _)| caller.find(name))).cloned()
+        scope
+            .find(name)
+            .or_else(|| self.callers.iter().rev().find_map(|(caller, _)| caller.find(name)))
+            .cloned()
     }
 
     fn fits_parameter(
@@ -116,7 +130,8 @@ impl<'a> Checker<'a> {
         ty: &Type,
         range: std::ops::Range<usize>,
     ) {
-        let declared = match (&parameter.ty, parameter.default.as_ref().map(|default| default.kind.as_ref())) {
+        let declared = match (&parameter.ty, parameter.default.as_ref().map(|default| default.kind.as_ref()))
+        {
             (Some(name), _) => name.text.to_lowercase(),
             (None, Some(ExpressionKind::Text(_))) => "string".into(),
             (None, Some(ExpressionKind::Bool(_))) => "bool".into(),
@@ -138,8 +153,16 @@ impl<'a> Checker<'a> {
         };
         if !fits && *ty != Type::Reported {
             let diagnostic = Diagnostic::error(
-                if matches!(ty, Type::Optional(_)) { &code::TEMPLATE_OPTIONAL } else { &code::TEMPLATE_COMPONENT },
-                format!("argument `{}` is declared `{declared}`, found {}", parameter.name.text, ty.describe()),
+                if matches!(ty, Type::Optional(_)) {
+                    &code::TEMPLATE_OPTIONAL
+                } else {
+                    &code::TEMPLATE_COMPONENT
+                },
+                format!(
+                    "argument `{}` is declared `{declared}`, found {}",
+                    parameter.name.text,
+                    ty.describe()
+                ),
             );
             self.report(template, range, diagnostic, &ty.describe());
         }
@@ -159,9 +182,10 @@ impl<'a> Checker<'a> {
         let Some(filter) = filter::find(&call.name.text) else {
             let refused = filter::REFUSED.iter().find(|(name, _)| *name == call.name.text);
             let diagnostic = match refused {
-                Some((name, reason)) => {
-                    Diagnostic::error(&code::TEMPLATE_REFUSED, format!("the filter `{name}` is not available: {reason}"))
-                }
+                Some((name, reason)) => Diagnostic::error(
+                    &code::TEMPLATE_REFUSED,
+                    format!("the filter `{name}` is not available: {reason}"),
+                ),
                 None => Diagnostic::error(
                     &code::TEMPLATE_UNKNOWN_FILTER,
                     format!("there is no filter `{}`", call.name.text),
@@ -188,7 +212,8 @@ impl<'a> Checker<'a> {
             self.loose_arguments(template, &call.arguments, scope);
             return Inferred::of(Type::Reported);
         }
-        let given = self.arguments(template, &call.name, filter.arguments, &call.arguments, Some(&input), scope);
+        let given =
+            self.arguments(template, &call.name, filter.arguments, &call.arguments, Some(&input), scope);
         let ty = if keeps { Type::Captured } else { output_of(filter.output, &input, &given) };
         Inferred { ty, cells: of.cells }
     }
@@ -247,18 +272,22 @@ impl<'a> Checker<'a> {
     ) -> Inferred {
         if name.text == "super" {
             if !self.parent_block(scope) {
-                let diagnostic =
-                    Diagnostic::error(&code::TEMPLATE_UNKNOWN_FUNCTION, "`super()` has no block of a parent to print")
-                        .hint("it stands in a block that a template above this one defines too");
+                let diagnostic = Diagnostic::error(
+                    &code::TEMPLATE_UNKNOWN_FUNCTION,
+                    "`super()` has no block of a parent to print",
+                )
+                .hint("it stands in a block that a template above this one defines too");
                 self.report(template, expression.range.clone(), diagnostic, "no parent");
                 return Inferred::of(Type::Reported);
             }
             return Inferred::of(Type::Captured);
         }
         let Some(function) = function::find(&name.text) else {
-            let diagnostic =
-                Diagnostic::error(&code::TEMPLATE_UNKNOWN_FUNCTION, format!("there is no function `{}`", name.text))
-                    .hint_nearest(&name.text, function::FUNCTIONS.iter().map(|function| function.name));
+            let diagnostic = Diagnostic::error(
+                &code::TEMPLATE_UNKNOWN_FUNCTION,
+                format!("there is no function `{}`", name.text),
+            )
+            .hint_nearest(&name.text, function::FUNCTIONS.iter().map(|function| function.name));
             self.report(template, name.range.clone(), diagnostic, "not a function");
             self.loose_arguments(template, arguments, scope);
             return Inferred::of(Type::Reported);
@@ -331,9 +360,9 @@ impl<'a> Checker<'a> {
         };
         let expected = match kind {
             ArgumentKind::Text => (!ty.is_text()).then_some("text"),
-            ArgumentKind::Character => {
-                (!ty.is_text() || literal.is_some_and(|text| text.chars().count() != 1)).then_some("one character")
-            }
+            ArgumentKind::Character => (!ty.is_text()
+                || literal.is_some_and(|text| text.chars().count() != 1))
+            .then_some("one character"),
             ArgumentKind::Integer | ArgumentKind::Count => (ty != Type::Int).then_some("a whole number"),
             ArgumentKind::Bool => (ty != Type::Bool).then_some("true or false"),
             ArgumentKind::Choice(choices) => match literal {
@@ -373,7 +402,14 @@ impl<'a> Checker<'a> {
     }
 
     /// The type of a dotted path in a row or a map.
-    fn path(&mut self, template: usize, value: &Expression, text: &str, of: Type, kind: ArgumentKind) -> Type {
+    fn path(
+        &mut self,
+        template: usize,
+        value: &Expression,
+        text: &str,
+        of: Type,
+        kind: ArgumentKind,
+    ) -> Type {
         let parts: Vec<&str> = if kind == ArgumentKind::Key { vec![text] } else { text.split('.').collect() };
         let mut at = Inferred::of(of);
         for part in parts {
@@ -417,7 +453,9 @@ impl<'a> Checker<'a> {
             Input::List => (list_of(&|_| true), "a list"),
             Input::Scalars => (list_of(&Type::is_scalar), "a list of texts or numbers"),
             Input::Comparable if with_attribute => (list_of(&is_row), "a list of rows"),
-            Input::Comparable => (list_of(&Type::is_scalar), "a list of texts or numbers, or `attribute=` for rows"),
+            Input::Comparable => {
+                (list_of(&Type::is_scalar), "a list of texts or numbers, or `attribute=` for rows")
+            }
             Input::Rows => (list_of(&is_row), "a list of rows"),
             Input::Addresses if with_attribute => (list_of(&is_row), "a list of rows"),
             Input::Addresses => {

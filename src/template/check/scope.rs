@@ -139,7 +139,8 @@ impl Scope {
                     self.show(left);
                 }
             }
-            ExpressionKind::Test { base, negated, name, .. } => match (name.text.as_str(), holds != *negated) {
+            ExpressionKind::Test { base, negated, name, .. } => match (name.text.as_str(), holds != *negated)
+            {
                 ("defined", true) | ("none" | "undefined", false) => self.show(base),
                 _ => {}
             },

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use tera::value::Key;
-use tera::{Error, Kwargs, Map, State, TeraResult, Value};
+use tera::{Error, Kwargs, Map, TeraResult, Value};
 
 use super::{describe, mismatch};
 
@@ -28,7 +28,7 @@ pub(super) fn attribute<'v>(
     })
 }
 
-pub(super) fn sort(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn sort(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let rows = elements(value, "sort")?;
     let path = arguments.get::<&str>("attribute")?;
     let mut decorated = Vec::with_capacity(rows.len());
@@ -70,7 +70,7 @@ fn rank(value: &Value) -> Option<u8> {
     }
 }
 
-pub(super) fn unique(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn unique(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let mut seen = HashSet::new();
     let list = elements(value, "unique")?.iter().filter(|element| {
         let mut identity = String::new();
@@ -119,7 +119,7 @@ fn write_identity(value: &Value, out: &mut String) {
     }
 }
 
-pub(super) fn group_by(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn group_by(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let path = arguments.must_get::<&str>("attribute")?;
     let mut groups: indexmap::IndexMap<Key<'static>, Vec<Value>> = indexmap::IndexMap::new();
     for (index, row) in elements(value, "group_by")?.iter().enumerate() {

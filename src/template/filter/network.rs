@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use tera::{Error, Kwargs, State, TeraResult, Value};
+use tera::{Error, Kwargs, TeraResult, Value};
 
 use super::{list, mismatch, text};
 
-pub(super) fn reverse_pointer(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn reverse_pointer(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let name = match address(value, "reverse_pointer")? {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
@@ -24,15 +24,15 @@ pub(super) fn reverse_pointer(value: &Value, _: Kwargs, _: &State<'_>) -> TeraRe
     Ok(name.into())
 }
 
-pub(super) fn host(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn host(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     Ok(prefix(value, "host")?.addr().to_string().into())
 }
 
-pub(super) fn network(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn network(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     Ok(prefix(value, "network")?.trunc().to_string().into())
 }
 
-pub(super) fn netmask(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn netmask(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     match prefix(value, "netmask")? {
         IpNet::V4(prefix) => Ok(prefix.netmask().to_string().into()),
         IpNet::V6(prefix) => Err(Error::message(format!(
@@ -42,11 +42,11 @@ pub(super) fn netmask(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Val
     }
 }
 
-pub(super) fn prefix_length(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn prefix_length(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     Ok(u64::from(prefix(value, "prefix_length")?.prefix_len()).into())
 }
 
-pub(super) fn cidrs(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn cidrs(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let rows = list::elements(value, "cidrs")?;
     let attribute = arguments.get::<&str>("attribute")?;
     let (mut v4, mut v6) = (Vec::<Ipv4Net>::new(), Vec::<Ipv6Net>::new());

@@ -62,20 +62,20 @@ fn preformatted(kind: Kind, text: &str) -> Value {
     Emitted { expression: 0, kind, text }.marked().into()
 }
 
-pub(super) fn plain(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
-    Ok(match value.as_str() {
+pub(super) fn plain(value: &Value) -> Value {
+    match value.as_str() {
         Some(text) if mark::is_marked(text) => mark::strip(text).into(),
         _ => value.clone(),
-    })
+    }
 }
 
-pub(super) fn raw(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn raw(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     Ok(preformatted(Kind::Raw, &scalar(value, "raw")?))
 }
 
-pub(super) fn shell(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn shell(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     if value.is_array() {
-        let words = list::elements(value, "shell")?.iter().map(|element| word(element));
+        let words = list::elements(value, "shell")?.iter().map(word);
         return Ok(preformatted(Kind::Words, &words.collect::<TeraResult<Vec<_>>>()?.join(" ")));
     }
     Ok(preformatted(Kind::Word, &word(value)?))
@@ -99,7 +99,7 @@ fn scalar(value: &Value, filter: &str) -> TeraResult<String> {
     Err(mismatch(filter, "text, a number, or true and false", value))
 }
 
-pub(super) fn json(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn json(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let mut out = String::new();
     write_json(value, &mut out)?;
     Ok(preformatted(Kind::Json, &out))

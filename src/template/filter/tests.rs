@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::mark::{Emitted, Kind};
 use proptest::prelude::*;
 use tera::Context;
 
@@ -64,7 +65,7 @@ fn error_texts() {
         ("{{ 'x' | indent(indentation='ab') }}", "`indentation` takes one character, found `ab`"),
         ("{{ 1 | upper }}", "`upper` takes text, found a number"),
         ("{{ 1 | split(pat=',') }}", "expected text, found an integer"),
-        ("{{ 1 | length }}", "value of type u64 has no length"),
+        ("{{ 1 | length }}", "value of type i64 has no length"),
         ("{{ 'x' | truncate(length=-1) }}", "the number -1 is out of range"),
     ] {
         assert_eq!(render(template, &Context::new()), Err(expected.to_owned()), "{template}");
@@ -115,7 +116,6 @@ fn emitters() {
         render_with(tera, template, &Context::new())
     };
     let part = |expression, kind, text: &str| Emitted { expression, kind, text }.marked();
-    use crate::format::mark::{Emitted, Kind};
     for (template, expected) in [
         ("{{ 'a' | __emit7 }}", Ok(part(7, Kind::Text, "a"))),
         ("{{ true | __emit7 }}", Ok(part(7, Kind::Literal, "true"))),
@@ -204,7 +204,6 @@ proptest! {
     /// A filter that keeps parts changes the plain text as it does plain text.
     #[test]
     fn kept_parts_hold_the_same_text(pieces in prop::collection::vec((any::<bool>(), "[a \n\t]{0,4}"), 0..6)) {
-        use crate::format::mark::{Emitted, Kind};
         let mut marked = String::new();
         for (value, text) in &pieces {
             if *value {

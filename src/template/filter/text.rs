@@ -1,11 +1,11 @@
 //! Filters on text. Those that keep the parts of captured text work on each part by itself.
 
-use tera::{Error, Kwargs, State, TeraResult, Value};
+use tera::{Error, Kwargs, TeraResult, Value};
 
 use super::{mismatch, text};
 use crate::format::mark::{self, Emitted, Kind, Segment};
 
-pub(super) fn default(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn default(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let substitute = arguments.must_get::<Value>("value")?;
     let wanted = if arguments.get::<bool>("boolean")?.unwrap_or_default() {
         value.is_truthy()
@@ -15,7 +15,7 @@ pub(super) fn default(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraRe
     Ok(if wanted { value.clone() } else { substitute })
 }
 
-pub(super) fn slug(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn slug(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let text = text(value, "slug")?;
     let lower = text.to_ascii_lowercase();
     let words: Vec<_> = lower
@@ -28,15 +28,15 @@ pub(super) fn slug(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value>
     Ok(words.join("-").into())
 }
 
-pub(super) fn upper(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn upper(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     each_part(value, "upper", str::to_uppercase)
 }
 
-pub(super) fn lower(value: &Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn lower(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     each_part(value, "lower", str::to_lowercase)
 }
 
-pub(super) fn replace(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn replace(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let from = arguments.must_get::<&str>("from")?;
     let to = arguments.must_get::<&str>("to")?;
     each_part(value, "replace", |text| text.replace(from, to))
@@ -81,16 +81,16 @@ fn text_of<'t>(segment: &Segment<'t>) -> &'t str {
     }
 }
 
-pub(super) fn trim(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
-    trim_ends(value, &arguments, "trim", true, true)
+pub(super) fn trim(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    trim_ends(value, arguments, "trim", true, true)
 }
 
-pub(super) fn trim_start(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
-    trim_ends(value, &arguments, "trim_start", true, false)
+pub(super) fn trim_start(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    trim_ends(value, arguments, "trim_start", true, false)
 }
 
-pub(super) fn trim_end(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
-    trim_ends(value, &arguments, "trim_end", false, true)
+pub(super) fn trim_end(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    trim_ends(value, arguments, "trim_end", false, true)
 }
 
 fn trim_ends(value: &Value, arguments: &Kwargs, filter: &str, start: bool, end: bool) -> TeraResult<Value> {
@@ -125,7 +125,7 @@ fn trim_until<'s, 't: 's>(
     }
 }
 
-pub(super) fn indent(value: &Value, arguments: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+pub(super) fn indent(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let width = arguments.get::<usize>("width")?.unwrap_or(4).min(1000);
     let character = arguments.get::<&str>("indentation")?.unwrap_or(" ");
     let first = arguments.get::<bool>("first")?.unwrap_or_default();

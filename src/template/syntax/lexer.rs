@@ -52,11 +52,16 @@ pub enum TokenKind {
     Unknown,
 }
 
-/// Operators and brackets: where one begins with another, the longer one stands first.
-const SYMBOLS: [&str; 31] = [
-    "...", "//", "**", "==", "!=", ">=", "<=", "</", "?.", "?[", "+", "-", "*", "/", "%", "!", ".", ",", ":",
-    "~", "|", "=", ">", "<", "(", ")", "[", "]", "{", "}", "@",
-];
+/// The length of the operator or bracket that a text begins with; the longest counts.
+fn symbol(text: &[u8]) -> Option<usize> {
+    match text {
+        b"" => None,
+        [b'.', b'.', b'.', ..] => Some(3),
+        [b'/' | b'<', b'/', ..] | [b'*', b'*', ..] | [b'=' | b'!' | b'>' | b'<', b'=', ..] => Some(2),
+        [b'?', next, ..] => matches!(next, b'.' | b'[').then_some(2),
+        [first, ..] => b"+-*/%!.,:~|=><()[]{}@".contains(first).then_some(1),
+    }
+}
 
 /// With more errors than this, what follows a string that is never closed is not looked at.
 const MOST_ERRORS: usize = 20;
@@ -170,7 +175,8 @@ impl<'a> Lexer<'a> {
             let rest = self.rest();
             if let Some((kind, close)) = end {
                 let dash = usize::from(first == b'-');
-                if rest[dash..].starts_with(close) {
+                let next = rest.as_bytes().get(dash);
+                if next == close.as_bytes().first() && rest[dash..].starts_with(close) {
                     self.push(kind, dash + close.len());
                     return;
                 }
@@ -203,8 +209,8 @@ impl<'a> Lexer<'a> {
                 }
                 b'\'' | b'"' | b'`' => self.quoted(first, end.map(|(_, close)| close)),
                 _ => {
-                    if let Some(symbol) = SYMBOLS.iter().find(|symbol| rest.starts_with(**symbol)) {
-                        self.push(TokenKind::Symbol, symbol.len());
+                    if let Some(length) = symbol(rest.as_bytes()) {
+                        self.push(TokenKind::Symbol, length);
                     } else {
                         self.unknown();
                     }

@@ -52,7 +52,10 @@ const TAGS: [&str; 12] = [
 const CLOSERS: [&str; 9] =
     ["elif", "else", "endif", "endfor", "endblock", "endset", "endfilter", "endcomponent", "</"];
 
-/// An unary minus binds tighter than any operator but an index; `not` as `in` does.
+/// What to do about an argument that is only a value.
+const BY_NAME: &str = "arguments are given by name: `name=value`";
+
+/// A minus binds tighter than any operator but an index; `not` as `in` does.
 const MINUS: u8 = 20;
 const NOT: u8 = 5;
 const TERNARY: u8 = 0;
@@ -66,7 +69,7 @@ const FILTER: u8 = 17;
 /// - a name that begins with `__`, `__tera_context` among them;
 /// - text or a string that holds one of the Unicode noncharacters U+FDD0 to U+FDEF, which mark values while an
 ///   artifact is rendered;
-/// - an argument that a component's call gives twice (Tera takes the last);
+/// - an argument that a component's call gives twice;
 /// - `extends`, or the definition of a component, in the `else` of a `for` (Tera takes it as if it stood outside);
 /// - a field of `loop` that is not taken from `loop` itself, as in `loop.index.first` or `loop[0].last` (Tera
 ///   forgets what stands before);
@@ -119,6 +122,9 @@ fn number(expression: &mut Expression, count: &mut u32) {
 struct Failed;
 
 type Parsed<T> = Result<T, Failed>;
+
+/// Names of one kind, and where each stands.
+type Seen<'a> = HashMap<&'a str, Range<usize>>;
 
 /// What a body belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -251,6 +257,11 @@ impl<'a> Parser<'a> {
     }
 
     fn expected(&mut self, what: &str) -> Failed {
+        self.expected_with(what, None)
+    }
+
+    /// What is expected in place of the next token, with a hint unless that token has one.
+    fn expected_with(&mut self, what: &str, hint: Option<&str>) -> Failed {
         if self.kind() == Some(TokenKind::Unknown) {
             return Failed;
         }
@@ -273,7 +284,7 @@ impl<'a> Parser<'a> {
             "!" => Some("write `not`"),
             "=" => Some("`==` compares"),
             "|" if self.source[..range.start].ends_with('|') => Some("write `or`"),
-            _ => None,
+            _ => hint,
         };
         let error = SyntaxError::new(range, format!("expected {what}, found {found}"));
         self.fail(match hint {
@@ -544,7 +555,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let message = format!("expected `{name}`, found `{}`", end.text);
-        Err(self.fail(SyntaxError::new(end.range, message).hint("the name of the tag that is closed")))
+        Err(self.fail(SyntaxError::new(end.range, message).hint("the end repeats the name of what it ends")))
     }
 
     /// Reads a tag, of which the word is next, and its body.
@@ -579,6 +590,7 @@ impl<'a> Parser<'a> {
                 let call = self.word(|parser| {
                     let call = parser.component_call()?;
                     if parser.at("/") {
+                        parser.lost = true;
                         let (print, close) = parser.delimiters.print();
                         let error = SyntaxError::new(parser.range(), "expected `>`, found `/`")
                             .hint(format!("without a body, a component is printed: `{print} <… /> {close}`"));
@@ -627,6 +639,8 @@ impl<'a> Parser<'a> {
             self.expected("the word of a tag");
             return;
         }
+        // Whether it has a body is not known.
+        self.lost = true;
         let error = SyntaxError::new(self.range(), format!("`{word}` is not a tag"));
         let hint = match word {
             "macro" | "endmacro" | "import" => Some("Tera 2 has components: `component`".to_owned()),
@@ -709,17 +723,13 @@ impl<'a> Parser<'a> {
             self.fail(SyntaxError::new(name.range.clone(), message).related(first, "first here"));
         }
         let body = self.body(Place::Block, opening, &["endblock"])?;
-        match name {
-            Some(name) => {
-                self.close_named(&name.text)?;
-                Some(NodeKind::Block { name, body })
-            }
-            None => {
-                self.bump();
-                self.skip_tag();
-                None
-            }
-        }
+        let Some(name) = name else {
+            self.bump();
+            self.skip_tag();
+            return None;
+        };
+        self.close_named(&name.text)?;
+        Some(NodeKind::Block { name, body })
     }
 
     fn for_loop(&mut self, start: usize) -> Option<NodeKind> {
@@ -800,7 +810,8 @@ impl<'a> Parser<'a> {
                 body: Vec::new(),
             };
             parser.expect("(")?;
-            parser.list(")", |parser| parser.parameter(&mut definition))?;
+            let mut seen = HashMap::new();
+            parser.list(")", |parser| parser.parameter(&mut definition, &mut seen))?;
             if parser.at("{") {
                 let metadata = parser.expression_of_literals("the metadata")?;
                 definition.metadata = Some(metadata);
@@ -820,34 +831,30 @@ impl<'a> Parser<'a> {
             self.fail(SyntaxError::new(name.range.clone(), message).related(first, "first here"));
         }
         let body = self.body(Place::Component, opening, &["endcomponent"])?;
-        match head {
-            Some(definition) => {
-                self.close_named(&definition.name.text)?;
-                Some(ComponentDefinition { body, ..definition })
-            }
-            None => {
-                self.bump();
-                self.skip_tag();
-                None
-            }
-        }
+        let Some(definition) = head else {
+            self.bump();
+            self.skip_tag();
+            return None;
+        };
+        self.close_named(&definition.name.text)?;
+        Some(ComponentDefinition { body, ..definition })
     }
 
-    fn parameter(&mut self, definition: &mut ComponentDefinition) -> Parsed<()> {
+    fn parameter(&mut self, definition: &mut ComponentDefinition, seen: &mut Seen<'a>) -> Parsed<()> {
         let rest = self.eat("...");
         let implicit = !rest && self.eat("@");
-        let name = self.name("the name of a parameter")?;
+        let name = self.new_name("parameter", seen)?;
         if name.text == "body" {
             let message = "`body` is what stands between a component's tags";
             return Err(self.fail(SyntaxError::new(name.range, message).hint("choose another name")));
         }
-        if let Some(first) = definition.parameters.iter().find(|it| it.name.text == name.text) {
-            let error = twice("parameter", &name, first.name.range.clone());
-            return Err(self.fail(error));
-        }
         if rest {
             definition.rest = Some(name);
-            return if self.at(")") { Ok(()) } else { Err(self.expected("`)`: the rest comes last")) };
+            return if self.at(")") {
+                Ok(())
+            } else {
+                Err(self.expected_with("`)`", Some("the rest comes last")))
+            };
         }
         let ty = if self.eat(":") { Some(self.parameter_type()?) } else { None };
         let default = if self.eat("=") {
@@ -919,6 +926,18 @@ impl<'a> Parser<'a> {
         Ok(Name { text, range: self.bump() })
     }
 
+    /// A name that is not among those seen.
+    fn new_name(&mut self, what: &str, seen: &mut Seen<'a>) -> Parsed<Name> {
+        let text = self.text();
+        let name = self.name(&format!("the name of the {what}"))?;
+        if let Some(first) = seen.insert(text, name.range.clone()) {
+            let error = SyntaxError::new(name.range, format!("the {what} `{text}` is given twice"))
+                .related(first, "first here");
+            return Err(self.fail(error));
+        }
+        Ok(name)
+    }
+
     fn variable_name(&mut self) -> Parsed<Name> {
         if RESERVED.contains(&self.text()) {
             let message = format!("`{}` is a word of the language, not a variable", self.text());
@@ -960,20 +979,16 @@ impl<'a> Parser<'a> {
 
     /// `(name=value, …)`, if it is there.
     fn arguments(&mut self) -> Parsed<Vec<Argument>> {
-        let mut arguments: Vec<Argument> = Vec::new();
+        let mut arguments = Vec::new();
+        let mut seen = HashMap::new();
         if self.eat("(") {
             self.list(")", |parser| {
-                let name = parser.name("the name of an argument")?;
-                if let Some(first) = arguments.iter().find(|it| it.name.text == name.text) {
-                    let error = twice("argument", &name, first.name.range.clone());
-                    return Err(parser.fail(error));
+                if parser.kind() != Some(TokenKind::Name) {
+                    return Err(parser.expected_with("the name of an argument", Some(BY_NAME)));
                 }
+                let name = parser.new_name("argument", &mut seen)?;
                 if !parser.eat("=") {
-                    let error = parser.expected("`=`");
-                    if let Some(error) = parser.errors.last_mut() {
-                        error.hint = Some("arguments are given by name: `name=value`".to_owned());
-                    }
-                    return Err(error);
+                    return Err(parser.expected_with("`=`", Some(BY_NAME)));
                 }
                 let value = parser.expression()?;
                 arguments.push(Argument { name, value });
@@ -994,23 +1009,14 @@ impl<'a> Parser<'a> {
     fn component_call(&mut self) -> Parsed<ComponentCall> {
         let name = self.dotted_name()?;
         let mut call = ComponentCall { name, arguments: Vec::new() };
+        let mut seen = HashMap::new();
         loop {
             if self.eat("{") {
                 self.expect("...")?;
                 call.arguments.push(ComponentArgument::Spread(self.expression()?));
                 self.expect("}")?;
             } else if self.kind() == Some(TokenKind::Name) {
-                let name = self.name("an argument")?;
-                let first = call.arguments.iter().find_map(|argument| match argument {
-                    ComponentArgument::Named { name: first, .. } if first.text == name.text => {
-                        Some(first.range.clone())
-                    }
-                    _ => None,
-                });
-                if let Some(first) = first {
-                    let error = twice("argument", &name, first);
-                    return Err(self.fail(error));
-                }
+                let name = self.new_name("argument", &mut seen)?;
                 let value = self.component_argument(&name)?;
                 call.arguments.push(ComponentArgument::Named { name, value });
             } else {
@@ -1073,9 +1079,9 @@ impl<'a> Parser<'a> {
 
     fn operations(&mut self, mut left: Expression, power: u8) -> Parsed<Expression> {
         let start = left.range.start;
-        loop {
+        while matches!(self.kind(), Some(TokenKind::Name | TokenKind::Symbol)) {
             match self.text() {
-                "if" if power <= TERNARY => {
+                "if" if power == TERNARY => {
                     self.bump();
                     let condition = self.expression()?;
                     self.expect("else")?;
@@ -1113,10 +1119,11 @@ impl<'a> Parser<'a> {
                     Some((operator, binds, right)) if power <= binds && !self.at_tag_end() => {
                         left = self.binary(left, operator, right)?;
                     }
-                    _ => return Ok(left),
+                    _ => break,
                 },
             }
         }
+        Ok(left)
     }
 
     /// Whether a tag's end stands where an operator may: the `%` of a `%}` that should be a `}}`.
@@ -1401,11 +1408,6 @@ impl<'a> Parser<'a> {
         })?;
         Ok(self.make(start, ExpressionKind::Map(entries)))
     }
-}
-
-fn twice(what: &str, name: &Name, first: Range<usize>) -> SyntaxError {
-    SyntaxError::new(name.range.clone(), format!("the {what} `{}` is given twice", name.text))
-        .related(first, "first here")
 }
 
 /// The operator that `text` is, how tight it binds to its left, and to its right.

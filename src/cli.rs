@@ -1,0 +1,172 @@
+//! The commands: their arguments, what they print, their exit codes. One file a command under `cli/`.
+
+mod check;
+mod diff;
+mod list;
+mod render;
+mod session;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use camino::Utf8PathBuf;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use session::Session;
+
+/// Compiles block templates and tables into complete configuration, deterministically.
+#[derive(Debug, Parser)]
+#[command(
+    name = "confwright",
+    version,
+    after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
+                  data, templates or rules are wrong, and nothing was written.\n\n\
+                  Examples:\n  confwright new mail --target postfix   make a project\n  \
+                  confwright -C mail render              compile it and write golden/\n  \
+                  confwright -C mail diff                what a render would change\n  \
+                  confwright -C mail check               the gate for commits and CI"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Work on the project in this folder, or in the nearest one above it
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, default_value = ".")]
+    directory: Utf8PathBuf,
+    /// How results are printed
+    #[arg(long, value_enum, global = true, default_value_t = Output::Human)]
+    format: Output,
+    /// When to use colours
+    #[arg(long, value_enum, global = true, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+    /// Print errors and asked-for results only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+    /// Workflow commands of GitHub (check only)
+    Github,
+    /// A SARIF 2.1.0 log (check only)
+    Sarif,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal that wants them
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Render(render::Render),
+    Diff(diff::Diff),
+    Check(check::Check),
+    List(list::List),
+}
+
+/// Which part of the project a command works on.
+#[derive(Debug, Args)]
+struct Part {
+    /// Only this target; may be given several times
+    #[arg(long = "target", value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Only the targets of this stage: config, image, deploy, verify, access
+    #[arg(long = "stage", value_name = "STAGE", value_parser = stage)]
+    stages: Vec<crate::target::Stage>,
+    /// Only this environment; without, all of them
+    #[arg(long = "environment", short = 'e', value_name = "ENVIRONMENT")]
+    environments: Vec<String>,
+}
+
+impl Part {
+    fn selection(&self) -> crate::compile::Selection {
+        crate::compile::Selection {
+            targets: self.targets.clone(),
+            stages: self.stages.clone(),
+            environments: self.environments.clone(),
+        }
+    }
+}
+
+fn stage(text: &str) -> Result<crate::target::Stage, String> {
+    use crate::target::Stage;
+    let all = [Stage::Config, Stage::Image, Stage::Deploy, Stage::Verify, Stage::Access];
+    all.into_iter()
+        .find(|stage| stage.name() == text)
+        .ok_or_else(|| format!("expected one of {}", all.map(Stage::name).join(", ")))
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Nothing is wrong, and golden is what the sources give.
+    Clean,
+    /// Golden differs, or something was found.
+    Differs,
+    /// The command line, the project, its data, templates or rules are wrong.
+    Error,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => Self::SUCCESS,
+            Exit::Differs => Self::from(1),
+            Exit::Error => Self::from(2),
+        }
+    }
+}
+
+/// Parses the arguments of the process and runs the command that they name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to complain.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Error.into() } else { Exit::Clean.into() };
+        }
+    };
+    let only_check = matches!(cli.global.format, Output::Github | Output::Sarif);
+    if only_check && !matches!(cli.command, Command::Check(_)) {
+        let message = "`--format github` and `--format sarif` are for `check` only";
+        let error = Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message);
+        let _ = error.print();
+        return Exit::Error.into();
+    }
+    let mut session = Session::new(&cli.global);
+    let ran = match cli.command {
+        Command::Render(command) => command.run(&mut session),
+        Command::Diff(command) => command.run(&mut session),
+        Command::Check(command) => command.run(&mut session),
+        Command::List(command) => command.run(&mut session),
+    };
+    let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
+    match flushed {
+        Ok(exit) => exit.into(),
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Clean.into(),
+        Err(error) => {
+            let _ = writeln!(session.err, "error: the output cannot be written: {error}");
+            Exit::Error.into()
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `confwright check`: the gate for commits and CI.
+
+use std::io;
+
+use clap::Args;
+
+use super::diff::compare;
+use super::render::{artifacts, artifacts_of};
+use super::session::Session;
+use super::{Exit, Part};
+use crate::compile::Compilation;
+use crate::diagnostic::{Diagnostic, code};
+use crate::golden::{ChangeKind, Changes};
+use crate::report::Status;
+use crate::source::Disk;
+
+/// Check data, templates, formats, rules, and that the golden tree is what they give
+///
+/// Writes nothing. Exits with 1 where golden is stale or was edited by hand, or an artifact or an exception is
+/// not in order.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  confwright check\n  confwright check --deterministic\n  \
+                        confwright check --format github   in a workflow\n  confwright check --format sarif > report.sarif")]
+pub(super) struct Check {
+    #[command(flatten)]
+    part: Part,
+    /// Also compile again and again, in this process and in others, and require the same bytes each time
+    #[arg(long)]
+    deterministic: bool,
+    /// The day that the ends of exceptions are compared with, instead of today
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<jiff::civil::Date>,
+}
+
+const NOTHING: &str = "golden was not compared";
+
+impl Check {
+    pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
+        let Some(root) = session.root() else { return session.fail(NOTHING) };
+        let disk = Disk::new(root.clone());
+        let selection = self.part.selection();
+        let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
+        let Some(all) = compare(session, &root, &disk, &compilation, &self.part) else {
+            return session.fail(NOTHING);
+        };
+        let mut changes = Vec::new();
+        let mut differs = false;
+        for compared in &all {
+            differs |= !compared.changes.is_clean();
+            session.diagnostics.extend(stale(&compared.changes));
+            session.diagnostics.append(compared.changes.edited.clone());
+            session.diagnostics.append(compared.changes.obstacles.clone());
+            session.diagnostics.append(compared.changes.warnings.clone());
+            session.diagnostics.extend(compared.environment.check_structure(&session.sources));
+            for span in &compared.environment.raw {
+                session.diagnostics.push(
+                    Diagnostic::warning(
+                        &code::TEMPLATE_RAW,
+                        "this value is printed as it is, whatever the format says",
+                    )
+                    .at(*span, "opted out with `raw`"),
+                );
+            }
+        }
+        let today = self.as_of.unwrap_or_else(crate::clock::today);
+        session.diagnostics.extend(exceptions(&compilation, selection.is_whole(), today));
+        for compared in &all {
+            changes.extend(artifacts(&compared.changes));
+        }
+        let status = match (differs, session.diagnostics.has_errors()) {
+            (true, _) => Status::Differs,
+            (false, true) => Status::Findings,
+            (false, false) => Status::Clean,
+        };
+        if status == Status::Clean {
+            let proved = if self.deterministic { ", and every compile gave the same bytes" } else { "" };
+            session
+                .say(&format!("golden is what the sources give: {}{proved}", artifacts_of(changes.len())))?;
+        }
+        session.report(status, changes, "run `confwright diff` to see what differs")
+    }
+}
+
+/// What of a golden tree is not what the sources give, but for files that were edited by hand.
+fn stale(changes: &Changes) -> Vec<Diagnostic> {
+    let mut list = Vec::new();
+    for change in &changes.list {
+        let what = match change.change {
+            _ if change.edited => continue,
+            ChangeKind::Created => "is missing",
+            ChangeKind::Deleted => "is no longer made by anything",
+            ChangeKind::Changed => "is not what the sources give",
+            ChangeKind::Unchanged if change.mode_differs => "has the wrong execute bit",
+            ChangeKind::Unchanged => continue,
+        };
+        list.push(
+            Diagnostic::error(&code::GOLDEN_STALE, format!("`{}` {what}", change.path))
+                .at_file(change.path.clone(), "")
+                .hint("run `confwright render` and commit the result"),
+        );
+    }
+    for path in &changes.stale {
+        list.push(
+            Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` does not describe the artifacts"))
+                .at_file(path.clone(), "")
+                .hint("run `confwright render` and commit the result"),
+        );
+    }
+    list
+}
+
+/// Exceptions that have ended, and those that apply to nothing.
+fn exceptions(compilation: &Compilation, whole: bool, today: jiff::civil::Date) -> Vec<Diagnostic> {
+    let mut list = Vec::new();
+    for (number, allow) in compilation.project.allows.iter().enumerate() {
+        if allow.until.value < today {
+            list.push(
+                Diagnostic::error(
+                    &code::ALLOW_EXPIRED,
+                    format!("the exception to `{}` ended on {}", allow.rule.value, allow.until.value),
+                )
+                .at(allow.until.span, "this day has passed")
+                .hint(format!("mend what it allows (\"{}\"), or agree on another day", allow.reason)),
+            );
+        }
+        let of_project = allow.rule.value.starts_with("rule::");
+        if whole && of_project && !compilation.allowed.contains(&number) {
+            list.push(
+                Diagnostic::warning(
+                    &code::ALLOW_UNUSED,
+                    format!("the exception to `{}` applies to nothing", allow.rule.value),
+                )
+                .at(allow.span, "not needed any more")
+                .hint("remove it"),
+            );
+        }
+    }
+    list
+}

@@ -1,0 +1,140 @@
+//! `confwright render`: compiles and writes the golden tree.
+
+use std::io;
+
+use clap::Args;
+
+use super::session::Session;
+use super::{Exit, Part};
+use crate::compile::{Environment, RenderFailure, Selection};
+use crate::diagnostic::{Diagnostic, code};
+use crate::golden::{ChangeKind, Changes, Scope};
+use crate::report::{ArtifactChange, Status};
+use crate::source::Disk;
+use crate::write::Batch;
+
+/// Compile the project and write its golden tree
+///
+/// All or nothing: where anything is wrong, the golden tree stays as it was. Files whose bytes are right are not touched.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  confwright render\n  confwright render --environment lab --target postfix"
+)]
+pub(super) struct Render {
+    #[command(flatten)]
+    part: Part,
+    /// Overwrite files that were edited by hand, and delete any number of artifacts
+    #[arg(long)]
+    force: bool,
+}
+
+const NOTHING: &str = "nothing was written";
+
+impl Render {
+    pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
+        let Some(root) = session.root() else { return session.fail(NOTHING) };
+        let disk = Disk::new(root.clone());
+        let selection = self.part.selection();
+        let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
+
+        let mut batch = Batch::new(root, session.stop.clone());
+        for environment in &compilation.environments {
+            if let Err(diagnostic) = batch.open(&environment.folder, scope(environment, &selection)) {
+                session.diagnostics.push(diagnostic);
+                return session.fail(NOTHING);
+            }
+        }
+        for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
+            for planned in &environment.artifacts {
+                let staged = staging.stage(&planned.artifact(&compilation), |sink| {
+                    environment.render(planned, &session.sources, sink)
+                });
+                match staged {
+                    Ok(()) => {}
+                    Err(RenderFailure::Diagnostic(diagnostic)) => {
+                        let fatal = diagnostic.code == code::GOLDEN_WRITE.id;
+                        session.diagnostics.push(*diagnostic);
+                        if fatal {
+                            return session.fail(NOTHING);
+                        }
+                    }
+                    Err(RenderFailure::Sink(error)) => {
+                        let message = format!("`{}` cannot be staged: {error}", planned.path);
+                        session.diagnostics.push(Diagnostic::error(&code::GOLDEN_WRITE, message));
+                        return session.fail(NOTHING);
+                    }
+                }
+            }
+        }
+        session.diagnostics.extend(session.sources.changed(&disk));
+        if session.diagnostics.has_errors() {
+            return session.fail(NOTHING);
+        }
+        match batch.commit(self.force) {
+            Ok(all) => {
+                let mut changes = Vec::new();
+                for tree in all {
+                    session.diagnostics.append(tree.warnings.clone());
+                    changes.extend(artifacts(&tree));
+                }
+                session.say(&summary(&changes))?;
+                session.report(Status::Clean, changes, NOTHING)
+            }
+            Err(refused) => {
+                session.diagnostics.append(refused);
+                session.fail(NOTHING)
+            }
+        }
+    }
+}
+
+/// Which part of an environment's golden tree a selection renders.
+pub(super) fn scope(environment: &Environment, selection: &Selection) -> Scope {
+    if selection.is_whole() { Scope::Whole } else { Scope::Targets(environment.targets()) }
+}
+
+/// The changes of a tree as reports show them.
+pub(super) fn artifacts(changes: &Changes) -> Vec<ArtifactChange> {
+    let list = changes.list.iter().map(|change| ArtifactChange {
+        path: change.path.to_string(),
+        change: change.change,
+        sha256: change.sha256.map(|hash| hash.to_string()),
+        bytes: change.bytes,
+    });
+    list.collect()
+}
+
+/// What a render did, in a line for each file that it touched and one for the rest.
+fn summary(changes: &[ArtifactChange]) -> String {
+    /// More lines than this say no more than their number.
+    const MOST: usize = 20;
+    let touched: Vec<&ArtifactChange> =
+        changes.iter().filter(|change| change.change != ChangeKind::Unchanged).collect();
+    let mut lines: Vec<String> = touched
+        .iter()
+        .take(MOST)
+        .map(|change| format!("{:>9} {}", change.change.name(), change.path))
+        .collect();
+    if touched.len() > MOST {
+        lines.push(format!("          … and {} more", touched.len() - MOST));
+    }
+    let count = |kind: ChangeKind| changes.iter().filter(|change| change.change == kind).count();
+    let mut parts = Vec::new();
+    for kind in [ChangeKind::Created, ChangeKind::Changed, ChangeKind::Deleted] {
+        if count(kind) > 0 {
+            parts.push(format!("{} {}", count(kind), kind.name()));
+        }
+    }
+    let unchanged = count(ChangeKind::Unchanged);
+    lines.push(match (parts.is_empty(), unchanged) {
+        (true, _) => format!("golden is up to date: {} unchanged", artifacts_of(unchanged)),
+        (false, 0) => parts.join(", "),
+        (false, _) => format!("{}, {unchanged} unchanged", parts.join(", ")),
+    });
+    lines.join("\n")
+}
+
+/// A number of artifacts in words.
+pub(super) fn artifacts_of(count: usize) -> String {
+    if count == 1 { "1 artifact".into() } else { format!("{count} artifacts") }
+}

@@ -1,0 +1,119 @@
+//! What all commands share: the project they work on, the streams they print to, and how reports are printed.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anstream::{AutoStream, ColorChoice};
+use camino::Utf8PathBuf;
+
+use super::{Color, Exit, Global, Output};
+use crate::compile::{self, Compilation, Selection};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::project;
+use crate::report::{self, ArtifactChange, Report, Status};
+use crate::source::{Disk, Sources};
+
+/// One run of a command.
+pub(super) struct Session {
+    /// Where results go.
+    pub(super) out: Box<dyn Write>,
+    /// Where diagnostics and what was done go.
+    pub(super) err: Box<dyn Write>,
+    /// Whether results are coloured.
+    pub(super) colored: bool,
+    colored_errors: bool,
+    pub(super) output: Output,
+    pub(super) quiet: bool,
+    pub(super) directory: Utf8PathBuf,
+    pub(super) sources: Sources,
+    pub(super) diagnostics: Diagnostics,
+    /// Set once an interrupt asks for the end.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Session {
+    pub(super) fn new(global: &Global) -> Self {
+        let colored =
+            wants_color(global.color, io::stdout().is_terminal(), AutoStream::choice(&io::stdout()));
+        let colored_errors =
+            wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
+        Self {
+            out: Box::new(io::BufWriter::new(io::stdout())),
+            err: Box::new(io::stderr()),
+            colored,
+            colored_errors,
+            output: global.format,
+            quiet: global.quiet,
+            directory: global.directory.clone(),
+            sources: Sources::default(),
+            diagnostics: Diagnostics::default(),
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The root of the project that the command works on.
+    pub(super) fn root(&mut self) -> Option<Utf8PathBuf> {
+        self.diagnostics.take(project::find(&self.directory))
+    }
+
+    /// Reads, checks and plans the project.
+    pub(super) fn prepare(&mut self, disk: &Disk, selection: &Selection) -> Option<Compilation> {
+        compile::prepare(disk, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
+    }
+
+    /// Prints what people asked to be told, unless they want quiet or JSON.
+    pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        if self.quiet || self.output != Output::Human { Ok(()) } else { writeln!(self.err, "{text}") }
+    }
+
+    /// Prints the report of render, diff or check, and says how the command ends.
+    ///
+    /// `outcome` says what an error means for the golden tree.
+    pub(super) fn report(
+        &mut self,
+        status: Status,
+        artifacts: Vec<ArtifactChange>,
+        outcome: &str,
+    ) -> io::Result<Exit> {
+        let diagnostics = self.diagnostics.sorted(&self.sources);
+        let report = Report { status, artifacts, diagnostics };
+        match self.output {
+            Output::Human => {
+                let shown: Vec<Diagnostic> = report
+                    .diagnostics
+                    .iter()
+                    .filter(|diagnostic| !self.quiet || diagnostic.severity == Severity::Error)
+                    .cloned()
+                    .collect();
+                // What was printed as a result stands before what is wrong with it.
+                self.out.flush()?;
+                report::human(&mut self.err, &self.sources, &shown, self.colored_errors)?;
+                if report.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+                    report::closing(&mut self.err, &report.diagnostics, outcome, self.colored_errors)?;
+                }
+            }
+            Output::Json => report::json(&mut self.out, &self.sources, &report)?,
+            Output::Github => report::github(&mut self.out, &self.sources, &report)?,
+            Output::Sarif => report::sarif(&mut self.out, &self.sources, &report)?,
+        }
+        Ok(match status {
+            Status::Clean => Exit::Clean,
+            Status::Differs | Status::Findings => Exit::Differs,
+            Status::Error => Exit::Error,
+        })
+    }
+
+    /// Ends a command that found errors.
+    pub(super) fn fail(&mut self, outcome: &str) -> io::Result<Exit> {
+        self.report(Status::Error, Vec::new(), outcome)
+    }
+}
+
+fn wants_color(color: Color, terminal: bool, choice: ColorChoice) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && choice != ColorChoice::Never,
+    }
+}
