@@ -134,11 +134,7 @@ fn many_renders_at_once_leave_one_whole_tree() {
     let folder = base();
     for round in 0..5 {
         let table = (1..40).map(|n| format!("192.0.2.{n},mx{round}-{n}.example.org,,beta,\n"));
-        write(
-            folder.path(),
-            "data/mx.csv",
-            format!("ip,fqdn,port,host,note\n{}", table.collect::<String>()),
-        );
+        write(folder.path(), "data/mx.csv", format!("ip,fqdn,port,host,note\n{}", table.collect::<String>()));
         let children: Vec<_> = (0..4)
             .map(|_| {
                 let mut command = confwright(folder.path());
@@ -240,12 +236,8 @@ fn a_source_that_changes_meanwhile_is_told() {
     std::fs::remove_file(&table).unwrap();
     assert!(Command::new("mkfifo").arg(&table).status().unwrap().success());
     let before = snapshot(&folder.path().join("golden"));
-    let mut child = confwright(folder.path())
-        .arg("render")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        confwright(folder.path()).arg("render").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // A pipe gives each reader what is written to it then.
     let writer = std::thread::spawn(move || {
         for rows in ["name,rack\nalpha,1\nbeta,2\n", "name,rack\nalpha,1\nbeta,3\n"] {
