@@ -1,7 +1,9 @@
 //! The commands: their arguments, what they print, their exit codes. One file a command under `cli/`.
 
 mod check;
+mod determinism;
 mod diff;
+mod fingerprint;
 mod list;
 mod render;
 mod session;
@@ -20,7 +22,7 @@ use session::Session;
     name = "confwright",
     version,
     after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
-                  data, templates or rules are wrong, and nothing was written.\n\n\
+                  data, templates or rules are wrong, or it was interrupted, and nothing was written.\n\n\
                   Examples:\n  confwright new mail --target postfix   make a project\n  \
                   confwright -C mail render              compile it and write golden/\n  \
                   confwright -C mail diff                what a render would change\n  \
@@ -80,6 +82,8 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    #[command(hide = true)]
+    Fingerprint(fingerprint::Fingerprint),
 }
 
 /// Which part of the project a command works on.
@@ -103,6 +107,14 @@ impl Part {
             stages: self.stages.clone(),
             environments: self.environments.clone(),
         }
+    }
+
+    /// The arguments that name the same part.
+    fn arguments(&self) -> Vec<String> {
+        let stages = self.stages.iter().map(|stage| format!("--stage={}", stage.name()));
+        let targets = self.targets.iter().map(|target| format!("--target={target}"));
+        let environments = self.environments.iter().map(|name| format!("--environment={name}"));
+        targets.chain(stages).chain(environments).collect()
     }
 }
 
@@ -158,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(&mut session),
         Command::Check(command) => command.run(&mut session),
         Command::List(command) => command.run(&mut session),
+        Command::Fingerprint(command) => command.run(&mut session),
     };
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {
