@@ -1,9 +1,14 @@
 //! The commands: their arguments, what they print, their exit codes. One file a command under `cli/`.
 
 mod check;
+mod completions;
 mod diff;
 mod list;
+mod man;
+mod new;
+mod progress;
 mod render;
+mod schema;
 mod session;
 
 use std::io::Write as _;
@@ -12,6 +17,8 @@ use std::process::ExitCode;
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use list::Document as ListDocument;
+pub(crate) use new::Document as NewDocument;
 use session::Session;
 
 /// Compiles block templates and tables into complete configuration, deterministically.
@@ -35,6 +42,7 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Work on the project in this folder, or in the nearest one above it
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, default_value = ".")]
@@ -76,10 +84,14 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    Completions(completions::Completions),
+    Man(man::ManPage),
+    Schema(schema::SchemaCommand),
 }
 
 /// Which part of the project a command works on.
@@ -135,6 +147,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the arguments of the process and runs the command that they name.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -154,10 +171,14 @@ pub fn main() -> ExitCode {
     }
     let mut session = Session::new(&cli.global);
     let ran = match cli.command {
+        Command::New(command) => command.run(&mut session),
         Command::Render(command) => command.run(&mut session),
         Command::Diff(command) => command.run(&mut session),
         Command::Check(command) => command.run(&mut session),
         Command::List(command) => command.run(&mut session),
+        Command::Completions(command) => command.run(&mut session),
+        Command::Man(command) => command.run(&mut session),
+        Command::Schema(command) => command.run(&mut session),
     };
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {

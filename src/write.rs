@@ -25,6 +25,10 @@ use crate::golden::{
 };
 use crate::manifest::{PENDING, STAGING};
 
+mod folder;
+
+pub use folder::fill;
+
 /// The mode of every folder that is made, whatever the umask.
 const FOLDER_MODE: u32 = 0o755;
 /// The mode of the manifest and the sums, whatever the umask.
