@@ -435,9 +435,10 @@ fn entrance(
 ) -> Option<Entrance> {
     let row = match &artifact.each {
         None => None,
-        Some(each) => match globals.tables.get(&each.value) {
-            Some(view) => Some(*view),
-            None => {
+        Some(each) => {
+            if let Some(view) = globals.tables.get(&each.value) {
+                Some(*view)
+            } else {
                 diagnostics.push(
                     Diagnostic::error(
                         &code::PROJECT_UNKNOWN_NAME,
@@ -448,7 +449,7 @@ fn entrance(
                 );
                 return None;
             }
-        },
+        }
     };
     let Some(template) = library.find(&artifact.template.value) else {
         // A template that could not be parsed is reported already.

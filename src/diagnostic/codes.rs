@@ -45,6 +45,7 @@ codes! {
     TABLE_UNIQUE = "table::unique", "Two rows have the same key, or the same value in a `unique` column.";
     TABLE_REF = "table::ref", "A cell refers to a row that does not exist.";
     TABLE_CYCLE = "table::cycle", "Rows refer to each other in a circle.";
+    TABLE_DEPTH = "table::depth", "A chain of references from row to row is too long.";
     TABLE_CERT = "table::cert", "A certificate file that a row names is not a certificate chain.";
 
     TARGET_MISSING = "target::missing", "A target has no folder with a target.toml under templates/.";

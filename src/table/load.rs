@@ -157,6 +157,9 @@ impl Seen {
     }
 }
 
+/// How long a chain of references may be: rows hold the rows that they refer to, so a chain is as deep as it is long.
+const DEEPEST: usize = 500;
+
 impl Loader<'_> {
     fn table(&self, number: usize) -> &Table {
         &self.tables.map[number]
@@ -501,11 +504,32 @@ impl Loader<'_> {
                 cycles.push(self.cycle(&path, place, edges));
             }
         }
+        if cycles.is_empty() {
+            // What a row refers to comes before it.
+            let mut depths = vec![0_usize; count];
+            for node in components.iter().flatten() {
+                depths[*node] = nodes(*node).into_iter().map(|target| depths[target] + 1).max().unwrap_or(0);
+            }
+            if let Some(node) = depths.iter().position(|depth| *depth > DEEPEST) {
+                cycles.push(self.too_deep(place(node)));
+            }
+        }
         let order = components.into_iter().flatten().map(place).collect();
         for (table, diagnostic) in cycles {
             self.findings.push(&table, "circles of rows", || diagnostic);
         }
         Some(order)
+    }
+
+    fn too_deep(&self, (number, row): (usize, usize)) -> (String, Diagnostic) {
+        let table = self.table(number);
+        let message = format!("rows refer to rows that refer to rows, more than {DEEPEST} times");
+        let diagnostic = Diagnostic::error(&code::TABLE_DEPTH, message);
+        let diagnostic = match table.row_span(self.sources, row) {
+            Some(span) => diagnostic.at(span, "the chain that begins here is too long"),
+            None => diagnostic.at(table.schema.span, "a chain in this table is too long"),
+        };
+        (table.schema.name.clone(), diagnostic)
     }
 
     fn cycle(

@@ -7,6 +7,8 @@
 
 mod calls;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -320,7 +322,7 @@ impl<'a> Checker<'a> {
                 self.for_loop(template, (key.as_ref(), value), target, body, otherwise.as_deref(), scope);
             }
             NodeKind::If { branches, otherwise } => {
-                self.if_node(template, branches, otherwise.as_deref(), scope)
+                self.if_node(template, branches, otherwise.as_deref(), scope);
             }
             NodeKind::Filter { filters, body } => {
                 self.nodes(template, body, scope);
@@ -591,7 +593,8 @@ impl<'a> Checker<'a> {
     /// Infers an expression that is only asked whether it holds.
     fn condition(&mut self, template: usize, expression: &'a Expression, scope: &mut Scope) {
         let inferred = self.infer_plain(template, expression, scope);
-        if inferred.ty == Type::Unknown {
+        // Of `a or b` it does not matter which of two unlike types it is.
+        if inferred.ty == Type::Unknown && !is_logic(expression) {
             self.mismatch(template, expression, "a condition of a known type", &inferred.ty);
         }
     }
@@ -947,7 +950,7 @@ impl<'a> Checker<'a> {
                     let ty = self.infer(template, map, scope).ty;
                     match &ty {
                         Type::Map(spread) => {
-                            fields.extend(spread.iter().map(|(k, v)| (k.clone(), v.clone())))
+                            fields.extend(spread.iter().map(|(k, v)| (k.clone(), v.clone())));
                         }
                         other => self.mismatch(template, map, "a map with known keys to spread", other),
                     }
@@ -974,8 +977,7 @@ impl<'a> Checker<'a> {
                 let mut cells = a.cells;
                 cells.extend(b.cells);
                 let ty = first.join(&b.ty);
-                // Asked only whether it holds, unlike types do no harm.
-                Inferred { ty: if ty == Type::Unknown { Type::Bool } else { ty }, cells }
+                Inferred { ty, cells }
             }
             Op::Equal | Op::NotEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
@@ -1075,6 +1077,16 @@ impl<'a> Checker<'a> {
         };
         self.report(template, left.range.start..right.range.end, diagnostic, "unlike types");
         false
+    }
+}
+
+fn is_logic(expression: &Expression) -> bool {
+    match expression.kind.as_ref() {
+        ExpressionKind::Parenthesis(inner) => is_logic(inner),
+        ExpressionKind::Binary { operator, .. } => {
+            matches!(operator, BinaryOperator::And | BinaryOperator::Or)
+        }
+        _ => false,
     }
 }
 

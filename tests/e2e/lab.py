@@ -7,7 +7,9 @@ import contextlib
 import csv
 import os
 import pathlib
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -79,10 +81,14 @@ class Project:
             raise RuntimeError(f"{path} has no {old!r}")
         file.write_text(before.replace(old, new))
 
-    def set_lab(self, **values):
-        """Gives values of the lab environment; texts only."""
-        head = "[environments.lab.values]\n"
-        self.edit("confwright.toml", head, head + "".join(f'{key} = "{value}"\n' for key, value in values.items()))
+    def set_values(self, **values):
+        """Gives values of the project, all of them texts, in place of those that it has."""
+        file = self.folder / "confwright.toml"
+        text = file.read_text()
+        for key, value in values.items():
+            text = re.sub(rf"(?m)^{key} = .*\n", "", text)
+            text = text.replace("[values]\n", f'[values]\n{key} = "{value}"\n', 1)
+        file.write_text(text)
 
     def rows(self, table):
         """The rows of a lab table, read without confwright."""
@@ -169,6 +175,14 @@ def main(about, tools, instance, checks, faults):
         print(f"skipped {about}: {reason}")
         sys.exit(SKIPPED)
     print(f"{about}, {'seeded faults' if arguments else 'as it is'}", flush=True)
+    # Ended from outside, it still stops its servers and removes its files.
+    ended = []
+
+    def end(*_):
+        ended.append(True)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, end)
     passed = True
     with only_run(), temporary() as name:
         folder = pathlib.Path(name)
@@ -189,6 +203,8 @@ def main(about, tools, instance, checks, faults):
                     try:
                         found = check(running)
                     except (OSError, RuntimeError) as error:  # also smtplib's and ssl's; later checks may say why
+                        if ended:  # a connection that was cut short raised in its turn
+                            sys.exit(143)
                         found = [f"{type(error).__name__}: {error}"]
                     passed &= report(found, check.__doc__)
     sys.exit(0 if passed else 1)

@@ -65,9 +65,10 @@ impl<'a> Checker<'a> {
                 }
                 None => match self.implicit(parameter, scope) {
                     Some(inferred) => inferred,
-                    None => match &parameter.default {
-                        Some(default) => self.infer(home, default, scope),
-                        None => {
+                    None => {
+                        if let Some(default) = &parameter.default {
+                            self.infer(home, default, scope)
+                        } else {
                             let diagnostic = Diagnostic::error(
                                 &code::TEMPLATE_COMPONENT,
                                 format!(
@@ -79,7 +80,7 @@ impl<'a> Checker<'a> {
                             self.report(template, call.name.range.clone(), diagnostic, "not given");
                             Inferred::of(Type::Reported)
                         }
-                    },
+                    }
                 },
             };
             variables.insert(parameter.name.text.clone(), inferred);
@@ -442,7 +443,7 @@ impl<'a> Checker<'a> {
         };
         let is_row = |ty: &Type| matches!(ty, Type::Row(_) | Type::Map(_) | Type::Dictionary(_));
         let (fits, expected) = match input {
-            Input::Anything => (*ty != Type::Unknown, "a value of a known type"),
+            Input::Anything => (true, "a value"),
             Input::Present => (!matches!(ty, Type::Optional(_) | Type::Unknown | Type::Absent), "a value"),
             Input::Text => (ty.is_text(), "text"),
             Input::Number => (ty.is_number(), "a number"),

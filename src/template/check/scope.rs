@@ -131,10 +131,10 @@ impl Scope {
                 self.narrow(right, false);
             }
             ExpressionKind::Binary { operator, left, right } => {
-                let asks = match (operator, holds) {
-                    (BinaryOperator::NotEqual, true) | (BinaryOperator::Equal, false) => true,
-                    _ => false,
-                };
+                let asks = matches!(
+                    (operator, holds),
+                    (BinaryOperator::NotEqual, true) | (BinaryOperator::Equal, false)
+                );
                 if asks && matches!(right.kind.as_ref(), ExpressionKind::None) {
                     self.show(left);
                 }
