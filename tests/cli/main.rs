@@ -9,6 +9,8 @@
 )]
 
 mod cases;
+mod determinism;
+mod interrupts;
 mod properties;
 mod support;
 mod target;
