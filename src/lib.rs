@@ -21,6 +21,7 @@ pub mod report;
 mod rules;
 pub mod schema;
 pub mod source;
+pub mod starter;
 pub mod table;
 pub mod target;
 pub mod template;

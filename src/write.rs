@@ -27,6 +27,9 @@ use crate::manifest::{PENDING, STAGING};
 
 mod copy;
 pub use copy::InputCopy;
+mod folder;
+
+pub use folder::fill;
 
 /// The mode of every folder that is made, whatever the umask.
 const FOLDER_MODE: u32 = 0o755;

@@ -46,11 +46,13 @@ impl Render {
                 return session.fail(NOTHING);
             }
         }
+        session.rendering(&compilation);
         for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
             for planned in &environment.artifacts {
                 let staged = staging.stage(&planned.artifact(&compilation), |sink| {
                     environment.render(planned, &session.sources, sink)
                 });
+                session.rendered();
                 match staged {
                     Ok(()) => {}
                     Err(RenderFailure::Diagnostic(diagnostic)) => {
@@ -129,11 +131,15 @@ fn summary(changes: &[ArtifactChange]) -> String {
         }
     }
     let unchanged = count(ChangeKind::Unchanged);
+    let first = !changes.is_empty() && count(ChangeKind::Created) == changes.len();
     lines.push(match (parts.is_empty(), unchanged) {
         (true, _) => format!("golden is up to date: {} unchanged", artifacts_of(unchanged)),
         (false, 0) => parts.join(", "),
         (false, _) => format!("{}, {unchanged} unchanged", parts.join(", ")),
     });
+    if first {
+        lines.push("commit them together with what they are made of".to_owned());
+    }
     lines.join("\n")
 }
 

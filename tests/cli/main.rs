@@ -11,4 +11,7 @@
 mod cases;
 mod determinism;
 mod interrupts;
+mod properties;
 mod support;
+mod target;
+mod trouble;
