@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod determinism;
 pub mod diagnostic;
 pub mod document;
 pub mod format;
@@ -20,6 +21,7 @@ pub mod report;
 mod rules;
 pub mod schema;
 pub mod source;
+pub mod starter;
 pub mod table;
 pub mod target;
 pub mod template;
