@@ -173,16 +173,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     let source = sources.file(file);
-    let text = match source.text() {
-        Ok(text) => text,
-        Err(at) => {
-            diagnostics.push(
-                Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", source.path()))
-                    .at(Span::new(file, at..at + 1), "this byte begins no character"),
-            );
-            return None;
-        }
-    };
+    let text = diagnostics.take(source.utf8(file))?;
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         diagnostics.extend(syntax(&errors, source, file));
@@ -254,7 +245,13 @@ fn syntax(errors: &[toml::de::Error], source: &SourceFile, file: FileId) -> Vec<
     places
         .into_iter()
         .map(|(range, message)| {
-            Diagnostic::error(&code::PROJECT_SYNTAX, message).at(Span::new(file, range), "this is not TOML")
+            let bare = source.bytes().get(range.clone()).is_some_and(|written| {
+                written.first().is_some_and(u8::is_ascii_alphabetic)
+                    && source.bytes()[..range.start].trim_ascii_end().ends_with(b"=")
+            });
+            let diagnostic = Diagnostic::error(&code::PROJECT_SYNTAX, message)
+                .at(Span::new(file, range), "this is not TOML");
+            if bare { diagnostic.hint("put text between quotes") } else { diagnostic }
         })
         .collect()
 }
