@@ -172,8 +172,11 @@ fn every_code_has_a_case() {
         shown.extend(ids.map(|(id, _)| id.to_owned()));
     }
     let elsewhere: BTreeSet<&str> = ELSEWHERE.iter().map(|(id, _)| *id).collect();
-    let without: Vec<&str> =
-        CODES.iter().map(|code| code.id).filter(|id| !shown.contains(*id) && !elsewhere.contains(id)).collect();
+    let without: Vec<&str> = CODES
+        .iter()
+        .map(|code| code.id)
+        .filter(|id| !shown.contains(*id) && !elsewhere.contains(id))
+        .collect();
     assert!(without.is_empty(), "no case shows {without:?}");
     let needless: Vec<_> = elsewhere
         .iter()
