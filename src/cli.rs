@@ -2,7 +2,9 @@
 
 mod check;
 mod completions;
+mod determinism;
 mod diff;
+mod fingerprint;
 mod list;
 mod man;
 mod new;
@@ -27,7 +29,7 @@ use session::Session;
     name = "confwright",
     version,
     after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
-                  data, templates or rules are wrong, and nothing was written.\n\n\
+                  data, templates or rules are wrong, or it was interrupted, and nothing was written.\n\n\
                   Examples:\n  confwright new mail --target postfix   make a project\n  \
                   confwright -C mail render              compile it and write golden/\n  \
                   confwright -C mail diff                what a render would change\n  \
@@ -89,6 +91,8 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    #[command(hide = true)]
+    Fingerprint(fingerprint::Fingerprint),
     Completions(completions::Completions),
     Man(man::ManPage),
     Schema(schema::SchemaCommand),
@@ -115,6 +119,14 @@ impl Part {
             stages: self.stages.clone(),
             environments: self.environments.clone(),
         }
+    }
+
+    /// The arguments that name the same part.
+    fn arguments(&self) -> Vec<String> {
+        let stages = self.stages.iter().map(|stage| format!("--stage={}", stage.name()));
+        let targets = self.targets.iter().map(|target| format!("--target={target}"));
+        let environments = self.environments.iter().map(|name| format!("--environment={name}"));
+        targets.chain(stages).chain(environments).collect()
     }
 }
 
@@ -176,6 +188,7 @@ pub fn main() -> ExitCode {
         Command::Diff(command) => command.run(&mut session),
         Command::Check(command) => command.run(&mut session),
         Command::List(command) => command.run(&mut session),
+        Command::Fingerprint(command) => command.run(&mut session),
         Command::Completions(command) => command.run(&mut session),
         Command::Man(command) => command.run(&mut session),
         Command::Schema(command) => command.run(&mut session),

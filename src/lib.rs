@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod determinism;
 pub mod diagnostic;
 pub mod document;
 pub mod format;

@@ -16,6 +16,7 @@ use crate::write::Batch;
 /// Compile the project and write its golden tree
 ///
 /// All or nothing: where anything is wrong, the golden tree stays as it was. Files whose bytes are right are not touched.
+/// An interrupt (Ctrl-C) leaves the golden tree as it was too, and the command exits with 2; a second one ends it at once.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright render\n  confwright render --environment lab --target postfix"
@@ -37,6 +38,7 @@ impl Render {
         let selection = self.part.selection();
         let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
 
+        session.stop_on_signals()?;
         let mut batch = Batch::new(root, session.stop.clone());
         for environment in &compilation.environments {
             if let Err(diagnostic) = batch.open(&environment.folder, scope(environment, &selection)) {
@@ -54,7 +56,8 @@ impl Render {
                 match staged {
                     Ok(()) => {}
                     Err(RenderFailure::Diagnostic(diagnostic)) => {
-                        let fatal = diagnostic.code == code::GOLDEN_WRITE.id;
+                        let fatal =
+                            [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
                         session.diagnostics.push(*diagnostic);
                         if fatal {
                             return session.fail(NOTHING);

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anstream::{AutoStream, ColorChoice};
 use camino::Utf8PathBuf;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
@@ -54,6 +56,17 @@ impl Session {
             progress: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
+    }
+
+    /// Lets the first interrupt (SIGINT, SIGTERM) set `stop`, so that what was begun is cleared away; the second
+    /// one ends the process at once.
+    pub(super) fn stop_on_signals(&self) -> io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            // The order matters: the first one finds the flag still unset.
+            flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
+            flag::register(signal, Arc::clone(&self.stop))?;
+        }
+        Ok(())
     }
 
     /// The root of the project that the command works on.

@@ -9,4 +9,7 @@
 )]
 
 mod cases;
+mod properties;
 mod support;
+mod target;
+mod trouble;
