@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod new;
 mod properties;
 mod support;
 mod target;
