@@ -400,9 +400,10 @@ fn the_templates_shown_are_right() {
         let template = block.split("```").next().unwrap();
         // Lines that are about a host stand in its loop.
         let alone = template.lines().all(|line| !line.contains("{% for") && !line.contains("{% component"));
-        let template = match alone {
-            true => format!("{{% for host in hosts %}}{template}{{% endfor %}}"),
-            false => template.to_owned(),
+        let template = if alone {
+            format!("{{% for host in hosts %}}{template}{{% endfor %}}")
+        } else {
+            template.to_owned()
         };
         std::fs::write(place(&format!("templates/{number}.tera")), template).unwrap();
         write!(project, "[[artifact]]\ntemplate = '{number}.tera'\npath = '{number}'\n").unwrap();
