@@ -1,8 +1,8 @@
 //! TOML files with places: all mistakes of a file in one run, and the decoded value.
 //!
-//! A type's JSON Schema, made from its declaration, is the one description of a file: [`read`] walks the
+//! A type's JSON Schema, made from its declaration, is the one description of a file: `read` walks the
 //! document along it, reports what does not fit and takes it out, and serde decodes the rest. The same schema
-//! goes to editors ([`schema`]). To serde every field is optional; which ones are required only the schema
+//! goes to editors (`schema`). To serde every field is optional; which ones are required only the schema
 //! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
 
 use std::borrow::{Borrow, Cow};

@@ -31,6 +31,7 @@ const GOLDEN: &str = "golden.expected";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
+    ("new::clash", "starter.rs: the targets that the program carries agree"),
 ];
 
 fn names() -> Vec<String> {
