@@ -10,14 +10,12 @@ use serde::Deserialize;
 use crate::diagnostic::{CODES, Diagnostic, Diagnostics, code};
 use crate::document::{self, Any, At, Date, Located, Map};
 use crate::source::{FileId, Sources, Span, World};
+use crate::table;
 use crate::table::spec::{ColumnSpec, OneOrMany};
 use crate::target::{self, Artifact, ArtifactSection};
 
 /// The name of the file that makes a folder a project.
 pub const FILE: &str = "confwright.toml";
-
-/// Names that templates use for something else than a table.
-pub const RESERVED: [&str; 5] = ["project", "values", "environment", "row", "loop"];
 
 /// confwright.toml: a project of tables, values, targets and rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -379,12 +377,12 @@ impl Reader<'_> {
     /// Checks the name of a table or a column.
     pub(crate) fn identifier(&mut self, what: &str, name: &str, span: Span) {
         let error = |message: String| Diagnostic::error(&code::PROJECT_NAME, message);
-        if !is_identifier(name) {
+        if !table::is_name(name) {
             self.diagnostics.push(
                 error(format!("`{name}` cannot be the name of a {what}"))
                     .at(span, "a name is lower-case letters, digits and `_`, and begins with no digit"),
             );
-        } else if RESERVED.contains(&name) {
+        } else if table::RESERVED.contains(&name) {
             self.diagnostics.push(
                 error(format!("`{name}` cannot be the name of a {what}: it is reserved"))
                     .at(span, "templates use this name for something else"),
@@ -740,12 +738,6 @@ fn known_names(what: &str, names: &BTreeSet<&str>) -> String {
         0 => format!("the project has no {what}"),
         _ => format!("{what}: {}", names.iter().copied().collect::<Vec<_>>().join(", ")),
     }
-}
-
-/// Whether a name can be that of a table, a column or a component: `[a-z_][a-z0-9_]*`.
-pub fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Whether a text has the form of a diagnostic's identifier: `stage::what`.

@@ -476,6 +476,10 @@ fn missing_and_circular_templates() {
         &["template::cycle ['main'] templates lead back to themselves: main -> main"],
     );
     refused_all(
+        &[("main", "{% component Big() %}{% endcomponent %}")],
+        &["template::component [Big] `Big` cannot be the name of a component"],
+    );
+    refused_all(
         &[("main", "{% component c() %}{% endcomponent %}"), ("b", "{% component c() %}{% endcomponent %}")],
         &[
             "template::component [c] component `c` is defined twice; components are known by name in all templates",
