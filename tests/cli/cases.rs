@@ -31,6 +31,9 @@ const GOLDEN: &str = "golden.expected";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
+    ("golden::interrupted", "interrupts.rs"),
+    ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),
+    ("check::canary", "src/determinism/tests.rs: with seeded faults"),
 ];
 
 fn names() -> Vec<String> {
