@@ -32,6 +32,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
     ("new::clash", "starter.rs: the targets that the program carries agree"),
+    ("golden::interrupted", "interrupts.rs"),
+    ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),
+    ("check::canary", "src/determinism/tests.rs: with seeded faults"),
 ];
 
 fn names() -> Vec<String> {
