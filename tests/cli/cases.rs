@@ -31,6 +31,10 @@ const GOLDEN: &str = "golden.expected";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
+    ("golden::interrupted", "trouble.rs: a signal while artifacts are staged"),
+    ("check::nondeterministic", "src/determinism.rs: no engine that is shipped can do so"),
+    ("new::clash", "src/starter.rs: the targets that are shipped get on with each other"),
+    ("check::canary", "src/determinism.rs: no engine that is shipped can do so"),
 ];
 
 fn names() -> Vec<String> {
