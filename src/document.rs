@@ -1,8 +1,8 @@
 //! TOML files with places: all mistakes of a file in one run, and the decoded value.
 //!
-//! A type's JSON Schema, made from its declaration, is the one description of a file: [`read`] walks the
+//! A type's JSON Schema, made from its declaration, is the one description of a file: `read` walks the
 //! document along it, reports what does not fit and takes it out, and serde decodes the rest. The same schema
-//! goes to editors ([`schema`]). To serde every field is optional; which ones are required only the schema
+//! goes to editors (`schema`). To serde every field is optional; which ones are required only the schema
 //! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
 
 use std::borrow::{Borrow, Cow};
@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::format::mark;
 use crate::source::{FileId, SourceFile, Sources, Span};
 
 /// A value with the place where it is written.
@@ -178,6 +179,13 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
         diagnostics.extend(syntax(&errors, source, file));
         return None;
     }
+    let before = diagnostics.len();
+    for (name, value) in root.get_ref() {
+        refuse_reserved(name, value, file, diagnostics);
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
     let schema = schema::<T>();
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
     let mut walk = Walk { root: schema.as_value(), file, diagnostics };
@@ -197,6 +205,34 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
             );
             None
         }
+    }
+}
+
+/// Reports the characters that no text may hold; see [`mark::is_reserved`].
+fn refuse_reserved(
+    name: &Spanned<DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+    file: FileId,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut refuse = |text: &str, range: Range<usize>| {
+        if let Some(reserved) = text.chars().find(|character| mark::is_reserved(*character)) {
+            let message = format!("this text has the noncharacter U+{:04X} in it", u32::from(reserved));
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message)
+                    .at(Span::new(file, range), "")
+                    .hint("remove it: no text has a use for it"),
+            );
+        }
+    };
+    refuse(name.get_ref(), name.span());
+    match value.get_ref() {
+        DeValue::String(text) => refuse(text, value.span()),
+        DeValue::Array(list) => list.iter().for_each(|entry| refuse_reserved(name, entry, file, diagnostics)),
+        DeValue::Table(table) => {
+            table.iter().for_each(|(name, value)| refuse_reserved(name, value, file, diagnostics));
+        }
+        _ => {}
     }
 }
 

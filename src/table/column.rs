@@ -12,6 +12,7 @@ use super::spec::{ColumnFields, ColumnSpec, OneOrMany, TypeName};
 use super::types::{self, Fault, Measure};
 use super::value::{Value, shown};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
+use crate::format::mark;
 use crate::source::Span;
 
 /// A column with its type and constraints.
@@ -342,6 +343,10 @@ impl Column {
     fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
         if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return Ok(());
+        }
+        if let Some(reserved) = text.chars().find(|c| mark::is_reserved(*c)) {
+            let message = format!("{} has the noncharacter U+{:04X} in it", shown(text), u32::from(reserved));
+            return Err(Fault::new(&code::TABLE_TYPE, message).hint("remove it: no text has a use for it"));
         }
         let is_text = match &self.ty {
             ColumnType::List { of, .. } => matches!(of.ty, ColumnType::String),

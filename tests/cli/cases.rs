@@ -31,10 +31,10 @@ const GOLDEN: &str = "golden.expected";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
-    ("golden::interrupted", "trouble.rs: a signal while artifacts are staged"),
+    ("golden::interrupted", "interrupts.rs: a signal while artifacts are staged"),
     ("check::nondeterministic", "src/determinism.rs: no engine that is shipped can do so"),
-    ("new::clash", "src/starter.rs: the targets that are shipped get on with each other"),
     ("check::canary", "src/determinism.rs: no engine that is shipped can do so"),
+    ("new::clash", "starter.rs: the targets that the program carries agree"),
 ];
 
 fn names() -> Vec<String> {

@@ -9,6 +9,9 @@
 )]
 
 mod cases;
+mod determinism;
+mod interrupts;
+mod new;
 mod properties;
 mod support;
 mod target;
