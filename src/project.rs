@@ -994,7 +994,7 @@ port = "port"
         bad(
             "[project]\nname = mail\nname = \"a\"\nname = \"b\"\n[targets\n",
             &[
-                "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML",
+                "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML | hint: put text between quotes",
                 "project::syntax: duplicate key | 3:1 this is not TOML",
                 "project::syntax: duplicate key | 4:1 this is not TOML",
                 "project::syntax: unclosed table, expected `]` | 5:9 this is not TOML",
@@ -1013,7 +1013,9 @@ port = "port"
         let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
         let world = Memory([(FILE.into(), b"[values]\na = \"\xff\"\n".to_vec())].into());
         assert!(load(&world, &mut sources, &mut diagnostics).is_none());
-        let expected = ["source::utf8: `confwright.toml` is not UTF-8 | 2:6 this byte begins no character"];
+        let expected = [
+            "source::utf8: `confwright.toml` is not UTF-8 | 2:6 this byte is part of no character | hint: convert it, for example with `iconv -f latin1 -t utf-8`",
+        ];
         assert_eq!(lines(&diagnostics, &sources), expected);
         let mut diagnostics = Diagnostics::default();
         assert!(load(&Memory::default(), &mut Sources::default(), &mut diagnostics).is_none());

@@ -375,7 +375,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{{ values }}",
-        "template::print [values] a map is printed // print one of its entries, or all with `| json`",
+        "template::print [values] a map is printed // print one of its entries: `domain`, `port`, `dns`, `nested`; or all with `| json`",
     );
     refused(
         "{{ mx }}",
