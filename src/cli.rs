@@ -196,8 +196,6 @@ pub fn main() -> ExitCode {
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {
         Ok(exit) => exit.into(),
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Clean.into(),
         Err(error) => {
             let _ = writeln!(session.err, "error: the output cannot be written: {error}");
             Exit::Error.into()

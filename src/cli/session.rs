@@ -44,8 +44,8 @@ impl Session {
         let colored_errors =
             wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
         Self {
-            out: Box::new(io::BufWriter::new(io::stdout())),
-            err: Box::new(io::stderr()),
+            out: Box::new(Pipe::to(io::BufWriter::new(io::stdout()))),
+            err: Box::new(Pipe::to(io::stderr())),
             colored,
             colored_errors,
             output: global.format,
@@ -151,6 +151,41 @@ impl Session {
     /// Ends a command that found errors.
     pub(super) fn fail(&mut self, outcome: &str) -> io::Result<Exit> {
         self.report(Status::Error, Vec::new(), outcome)
+    }
+}
+
+/// A stream whose reader may have seen enough: what comes behind is dropped, and the command ends as it would have.
+struct Pipe<W> {
+    stream: W,
+    closed: bool,
+}
+
+impl<W: Write> Pipe<W> {
+    fn to(stream: W) -> Self {
+        Self { stream, closed: false }
+    }
+
+    fn unless_closed<T>(&mut self, otherwise: T, run: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.closed {
+            return Ok(otherwise);
+        }
+        match run(&mut self.stream) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(otherwise)
+            }
+            result => result,
+        }
+    }
+}
+
+impl<W: Write> Write for Pipe<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |stream| stream.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), W::flush)
     }
 }
 

@@ -57,7 +57,7 @@ fn repeat(world: &Memory, extend: &dyn Fn(&mut tera::Tera), compiles: usize) -> 
 /// Gives the engine a filter `upper` whose result depends on the order of a hash map with two keys, which it
 /// keeps as long as the engine lives.
 fn seed_hash_map(tera: &mut tera::Tera) {
-    let map: HashMap<&str, ()> = [("left", ()), ("right", ())].into();
+    let map: HashMap<&str, u8> = [("left", 0), ("right", 1)].into();
     tera.register_filter("upper", move |_: &Data, _: Kwargs, _: &State<'_>| {
         map.keys().copied().collect::<Vec<_>>().join(" ")
     });

@@ -429,14 +429,17 @@ fn a_long_chain_of_rows() {
     let declaration = "vms = { source = 'vms.csv', key = 'name', columns = { name = 'name', \
                        parent = { type = 'ref', table = 'vms', optional = true } } }";
     let count = 100_000;
-    let chain = |last: &str| {
+    let chain_of = |count: usize, last: &str| {
         let rows = (0..count).map(|row| match row + 1 {
             next if next == count => format!("v{row},{last}\n"),
             next => format!("v{row},v{next}\n"),
         });
         format!("name,parent\n{}", rows.collect::<String>())
     };
-    assert_eq!(rows(declaration, "vms.csv", &chain("")).len(), count);
+    let chain = |last: &str| chain_of(count, last);
+    assert_eq!(rows(declaration, "vms.csv", &chain_of(500, "")).len(), 500);
+    let report = faults(declaration, "vms.csv", chain(""));
+    assert!(report.starts_with("table::depth vms.csv:2:1-5 rows refer to rows"), "{report}");
     let report = faults(declaration, "vms.csv", chain("v0"));
     assert!(
         report

@@ -439,6 +439,11 @@ impl<'a> Checker<'a> {
                 Diagnostic::error(&code::TEMPLATE_PRINT, "a row is printed")
                     .hint(format!("print one of its columns: `{columns}`"))
             }
+            Type::Map(entries) if !entries.is_empty() => {
+                let names = entries.keys().cloned().collect::<Vec<_>>().join("`, `");
+                Diagnostic::error(&code::TEMPLATE_PRINT, "a map is printed")
+                    .hint(format!("print one of its entries: `{names}`; or all with `| json`"))
+            }
             _ => Diagnostic::error(&code::TEMPLATE_PRINT, format!("{} is printed", ty.describe()))
                 .hint("print one of its entries, or all with `| json`"),
         };

@@ -9,6 +9,8 @@
 )]
 
 mod cases;
+mod determinism;
+mod interrupts;
 mod new;
 mod properties;
 mod support;
