@@ -448,7 +448,7 @@ fn a_long_chain_of_rows() {
     assert!(report.contains("-> … 99992 more rows -> `v0`\n"), "{report}");
     let report = faults(declaration, "vms.csv", chain("nowhere"));
     assert!(
-        report.starts_with("table::ref vms.csv:100001:8-7 the table `vms` has no row `nowhere`"),
+        report.contains("\ntable::ref vms.csv:100001:8-7 the table `vms` has no row `nowhere`"),
         "{report}"
     );
 }
