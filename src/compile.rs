@@ -142,8 +142,11 @@ fn check_selection(
 ) {
     let Some(environment) = project.environments.first() else { return };
     let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
-        let known_list =
-            if known.is_empty() { "there is none".into() } else { format!("known: {}", known.join(", ")) };
+        let known_list = if known.is_empty() {
+            "the project has none".into()
+        } else {
+            format!("known: {}", known.join(", "))
+        };
         diagnostics.push(
             Diagnostic::error(&code::USAGE, format!("there is no {what} `{name}`; {known_list}"))
                 .hint_nearest(name, known.iter().copied()),
@@ -196,11 +199,7 @@ impl Templates {
             for (name, folder) in places.chain(below) {
                 let path = folder.join(name);
                 let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
-                if let Err(at) = sources.file(file).text() {
-                    diagnostics.push(
-                        Diagnostic::error(&code::SOURCE_UTF8, format!("`{path}` is not UTF-8"))
-                            .at(Span::new(file, at..at + 1), "this byte"),
-                    );
+                if diagnostics.take(sources.file(file).utf8(file).map(|_| ())).is_none() {
                     continue;
                 }
                 own.push((name.to_string(), file));
@@ -517,7 +516,7 @@ impl Environment {
                 faults.push(
                     Diagnostic::error(
                         &code::FORMAT_STRUCTURE,
-                        format!("line {line} of `{path}` is not {}: {}", planned.format.name, fault.message),
+                        format!("line {line} of `{path}` is not well-formed: {}", fault.message),
                     )
                     .at_file(path, "")
                     .at(planned.span, "its format is declared here"),
@@ -554,6 +553,9 @@ impl Environment {
             Failure::Diagnostic { mut diagnostic, refused } => {
                 if let Some(refused) = refused {
                     self.point_at_cells(&mut diagnostic, &refused, planned, sources);
+                } else {
+                    *diagnostic =
+                        plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }

@@ -53,7 +53,7 @@ pub(crate) struct ProjectFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct ProjectSection {
-    /// Its name, which templates see as `project`.
+    /// Its name, which templates see as `project.name`.
     name: Option<At<String>>,
     /// The folder of the committed artifacts, `golden` where it is not given.
     golden: Option<At<String>>,

@@ -152,6 +152,15 @@ impl SourceFile {
         std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
     }
 
+    /// Its content as text; `id` is its own number, for the place of the first byte that is none.
+    pub fn utf8(&self, id: FileId) -> Result<&str, Diagnostic> {
+        self.text().map_err(|at| {
+            Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
+                .at(Span::new(id, at..at + 1), "this byte is part of no character")
+                .hint("convert it, for example with `iconv -f latin1 -t utf-8`")
+        })
+    }
+
     fn line_starts(&self) -> &[usize] {
         self.lines.get_or_init(|| {
             let mut starts = vec![0];

@@ -101,7 +101,11 @@ fn command_line() {
     let mut page = String::new();
     let mut all = confwright::cli::command().term_width(100);
     all.build();
-    let names: Vec<String> = all.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let names: Vec<String> = all
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(|command| command.get_name().to_owned())
+        .collect();
     let overview = all.render_long_help().to_string();
     write!(page, "```text\n{}\n```\n", trimmed(&overview)).unwrap();
     for name in names.iter().filter(|name| *name != "help") {
@@ -363,7 +367,7 @@ fn example(page: &str) -> String {
 
 #[test]
 fn the_examples_are_right() {
-    let for_the_target = "[values]\ndomain = 'example.org'\n[targets.x]\n[tables.mx]\nsource = 'mx.csv'\n[tables.vms]\nsource = 'vms.csv'\n";
+    let for_the_target = "[values]\ndomain = 'example.org'\n[targets.x]\n[tables.mx]\nsource = 'mx.csv'\n";
     for (text, targets) in [(example("confwright.toml.md"), false), (for_the_target.to_owned(), true)] {
         let files = [("confwright.toml", text), ("templates/x/target.toml", example("target.toml.md"))];
         let world = Memory(files.into_iter().map(|(path, text)| (path.into(), text)).collect());
@@ -376,4 +380,39 @@ fn the_examples_are_right() {
         }
         assert_eq!(found.sorted(&sources), []);
     }
+}
+
+/// The templates that docs/templates.md shows pass the checks, with tables that have their columns.
+#[test]
+fn the_templates_shown_are_right() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |path: &str| root.path().join(path);
+    std::fs::create_dir_all(place("templates")).unwrap();
+    let mut project = "[values]\ndomain = 'example.org'\n\
+         [tables.hosts]\nsource = 'hosts.csv'\n[tables.hosts.columns]\naddress = 'ip'\nname = 'hostname'\n\
+         alias = { type = 'hostname', optional = true }\n\
+         [tables.mx]\nsource = 'mx.csv'\n[tables.mx.columns]\nip = 'ip'\nport = 'port'\nfqdn = 'fqdn'\n"
+        .to_owned();
+    std::fs::write(place("hosts.csv"), "address,name,alias\n192.0.2.1,a,b\n192.0.2.2,c,\n").unwrap();
+    std::fs::write(place("mx.csv"), "ip,port,fqdn\n192.0.2.3,25,mx.example.org\n").unwrap();
+    let page = std::fs::read_to_string(docs().join("templates.md")).unwrap();
+    for (number, block) in page.split("```jinja\n").skip(1).enumerate() {
+        let template = block.split("```").next().unwrap();
+        // Lines that are about a host stand in its loop.
+        let alone = template.lines().all(|line| !line.contains("{% for") && !line.contains("{% component"));
+        let template = if alone {
+            format!("{{% for host in hosts %}}{template}{{% endfor %}}")
+        } else {
+            template.to_owned()
+        };
+        std::fs::write(place(&format!("templates/{number}.tera")), template).unwrap();
+        write!(project, "[[artifact]]\ntemplate = '{number}.tera'\npath = '{number}'\n").unwrap();
+    }
+    std::fs::write(place("confwright.toml"), project).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_confwright"))
+        .args(["-C", root.path().to_str().unwrap(), "render"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place("golden/2").exists(), "the page shows fewer templates than it did");
 }

@@ -85,7 +85,9 @@ impl Check {
             session
                 .say(&format!("golden is what the sources give: {}{proved}", artifacts_of(changes.len())))?;
         }
-        session.report(status, changes, "run `confwright diff` to see what differs")
+        let outcome =
+            if differs { "run `confwright diff` to see what differs" } else { "golden is up to date" };
+        session.report(status, changes, outcome)
     }
 }
 
@@ -149,7 +151,13 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
                 .hint("run `confwright render` and commit the result"),
         );
     }
-    for path in &changes.stale {
+    // Where an artifact differs, the manifest does too.
+    let stale = if changes.list.iter().any(|change| change.change != ChangeKind::Unchanged) {
+        &[]
+    } else {
+        changes.stale.as_slice()
+    };
+    for path in stale {
         list.push(
             Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` does not describe the artifacts"))
                 .at_file(path.clone(), "")

@@ -31,9 +31,10 @@ impl ManPage {
         let Some(page) = page else {
             let name = self.command.unwrap_or_default();
             let all = super::command();
+            let shown = all.get_subcommands().filter(|command| !command.is_hide_set());
             session.diagnostics.push(
                 Diagnostic::error(&code::USAGE, format!("there is no command `{name}`"))
-                    .hint_nearest(&name, all.get_subcommands().map(clap::Command::get_name)),
+                    .hint_nearest(&name, shown.map(clap::Command::get_name)),
             );
             return session.fail("nothing was printed");
         };

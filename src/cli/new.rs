@@ -45,10 +45,9 @@ pub(crate) struct Document {
 }
 
 fn targets() -> String {
-    let others: Vec<&str> = starter::targets().into_iter().filter(|name| *name != DEFAULT).collect();
     format!(
-        "Begin with this target; may be given several times: {DEFAULT}, which is the default, {}",
-        others.join(", ")
+        "Begin with this target; may be given several times [default: {DEFAULT}] [targets: {}]",
+        starter::targets().join(", ")
     )
 }
 

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::syntax::{ComponentDefinition, Delimiters, Name, Node, NodeKind, Tree, parse};
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use super::syntax::{
+    ComponentDefinition, Delimiters, Name, Node, NodeKind, SyntaxError, Tree, parse, parse_expression,
+};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::source::{FileId, Sources, Span};
 
 /// Where a template's source stands.
@@ -75,6 +77,25 @@ pub struct Library {
     components: BTreeMap<String, usize>,
 }
 
+/// What is wrong with an expression that stands in a TOML file, if it is not one.
+pub(crate) fn expression_error(expression: &str, value: Span, sources: &Sources) -> Option<Diagnostic> {
+    let error = parse_expression(expression).err()?;
+    let origin = Origin::Toml { value, prefix: 0 };
+    let first = verbatim(sources, value, expression, 0);
+    Some(located(error, &code::RULE_EXPRESSION, origin, first))
+}
+
+fn located(error: SyntaxError, code: &'static Code, origin: Origin, first: Option<usize>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(code, error.message).at(span(origin, first, error.range), "");
+    if let Some((range, text)) = error.related {
+        diagnostic = diagnostic.at(span(origin, first, range), text);
+    }
+    match error.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
 impl Library {
     /// Parses templates and resolves the names between them.
     pub fn build(unparsed: Vec<Unparsed>, sources: &Sources, diagnostics: &mut Diagnostics) -> Self {
@@ -94,17 +115,7 @@ impl Library {
                         Origin::File(_) => &code::TEMPLATE_SYNTAX,
                         Origin::Toml { .. } => &code::RULE_EXPRESSION,
                     };
-                    for error in errors {
-                        let span = span(origin, first, error.range);
-                        let mut diagnostic = Diagnostic::error(code, error.message).at(span, "");
-                        if let Some((range, text)) = error.related {
-                            diagnostic = diagnostic.at(self::span(origin, first, range), text);
-                        }
-                        if let Some(hint) = error.hint {
-                            diagnostic = diagnostic.hint(hint);
-                        }
-                        diagnostics.push(diagnostic);
-                    }
+                    diagnostics.extend(errors.into_iter().map(|error| located(error, code, origin, first)));
                 }
             }
         }

@@ -43,6 +43,9 @@ fn make_folder(folder: &Utf8Path, made: &mut Vec<Undo>) -> io::Result<()> {
     if folder.as_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
+    if folder.exists() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     if let Some(parent) = folder.parent() {
         make_folder(parent, made)?;
     }

@@ -844,7 +844,7 @@ fn a_folder_is_filled_or_left_alone() {
     let again = fill(&place, &files).unwrap_err();
     assert_eq!(again.kind(), io::ErrorKind::DirectoryNotEmpty);
     let on_a_file = fill(&place.join("three"), &files).unwrap_err();
-    assert_eq!(on_a_file.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(on_a_file.kind(), io::ErrorKind::NotADirectory);
     assert_eq!(std::fs::read(place.join("three")).unwrap(), b"three");
 
     let empty = root.join("empty");

@@ -34,6 +34,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("golden::interrupted", "interrupts.rs"),
     ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),
     ("check::canary", "src/determinism/tests.rs: with seeded faults"),
+    ("new::clash", "starter.rs: the targets that the program carries agree"),
 ];
 
 fn names() -> Vec<String> {
