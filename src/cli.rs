@@ -35,11 +35,11 @@ use session::Session;
                   confwright -C mail diff                what a render would change\n  \
                   confwright -C mail check               the gate for commits and CI"
 )]
-struct Cli {
+struct Cli<C: Subcommand> {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: C,
 }
 
 /// What every command takes.
@@ -84,6 +84,15 @@ enum Color {
     Never,
 }
 
+/// Everything that can be run; help, completions and the manual know [`Command`] only.
+#[derive(Debug, Subcommand)]
+enum Any {
+    #[command(flatten)]
+    Known(Command),
+    #[command(hide = true)]
+    Fingerprint(fingerprint::Fingerprint),
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     New(new::New),
@@ -91,8 +100,6 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
-    #[command(hide = true)]
-    Fingerprint(fingerprint::Fingerprint),
     Completions(completions::Completions),
     Man(man::ManPage),
     Schema(schema::SchemaCommand),
@@ -161,12 +168,12 @@ impl From<Exit> for ExitCode {
 
 /// The definition of the command line.
 pub fn command() -> clap::Command {
-    Cli::command()
+    Cli::<Command>::command()
 }
 
 /// Parses the arguments of the process and runs the command that they name.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::<Any>::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is no reason to complain.
@@ -175,23 +182,23 @@ pub fn main() -> ExitCode {
         }
     };
     let only_check = matches!(cli.global.format, Output::Github | Output::Sarif);
-    if only_check && !matches!(cli.command, Command::Check(_)) {
+    if only_check && !matches!(cli.command, Any::Known(Command::Check(_))) {
         let message = "`--format github` and `--format sarif` are for `check` only";
-        let error = Cli::command().error(clap::error::ErrorKind::ArgumentConflict, message);
+        let error = command().error(clap::error::ErrorKind::ArgumentConflict, message);
         let _ = error.print();
         return Exit::Error.into();
     }
     let mut session = Session::new(&cli.global);
     let ran = match cli.command {
-        Command::New(command) => command.run(&mut session),
-        Command::Render(command) => command.run(&mut session),
-        Command::Diff(command) => command.run(&mut session),
-        Command::Check(command) => command.run(&mut session),
-        Command::List(command) => command.run(&mut session),
-        Command::Fingerprint(command) => command.run(&mut session),
-        Command::Completions(command) => command.run(&mut session),
-        Command::Man(command) => command.run(&mut session),
-        Command::Schema(command) => command.run(&mut session),
+        Any::Known(Command::New(command)) => command.run(&mut session),
+        Any::Known(Command::Render(command)) => command.run(&mut session),
+        Any::Known(Command::Diff(command)) => command.run(&mut session),
+        Any::Known(Command::Check(command)) => command.run(&mut session),
+        Any::Known(Command::List(command)) => command.run(&mut session),
+        Any::Fingerprint(command) => command.run(&mut session),
+        Any::Known(Command::Completions(command)) => command.run(&mut session),
+        Any::Known(Command::Man(command)) => command.run(&mut session),
+        Any::Known(Command::Schema(command)) => command.run(&mut session),
     };
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {
