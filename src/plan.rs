@@ -214,7 +214,12 @@ fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, di
                 None => diagnostic.at(planned.span, text),
             };
         }
-        if one.row.is_some() && one.span == other.span {
+        if one.target != other.target && one.span == other.span {
+            diagnostic = diagnostic.hint(format!(
+                "give `{}` or `{}` a `root` of its own, below which its artifacts lie",
+                other.target, one.target
+            ));
+        } else if one.row.is_some() && one.span == other.span {
             diagnostic = diagnostic.at(one.span, "the path does not tell the rows apart");
         } else if one.row.is_some() || other.row.is_some() {
             diagnostic =
