@@ -31,7 +31,13 @@ const GOLDEN: &str = "golden.expected";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
+    ("golden::interrupted", "interrupts.rs: a signal while artifacts are staged"),
+    ("check::nondeterministic", "src/determinism.rs: no engine that is shipped can do so"),
+    ("check::canary", "src/determinism.rs: no engine that is shipped can do so"),
     ("new::clash", "starter.rs: the targets that the program carries agree"),
+    ("golden::interrupted", "interrupts.rs"),
+    ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),
+    ("check::canary", "src/determinism/tests.rs: with seeded faults"),
 ];
 
 fn names() -> Vec<String> {
