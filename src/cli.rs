@@ -1,9 +1,16 @@
 //! The commands: their arguments, what they print, their exit codes. One file a command under `cli/`.
 
 mod check;
+mod completions;
+mod determinism;
 mod diff;
+mod fingerprint;
 mod list;
+mod man;
+mod new;
+mod progress;
 mod render;
+mod schema;
 mod session;
 
 use std::io::Write as _;
@@ -12,6 +19,8 @@ use std::process::ExitCode;
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use list::Document as ListDocument;
+pub(crate) use new::Document as NewDocument;
 use session::Session;
 
 /// Compiles block templates and tables into complete configuration, deterministically.
@@ -20,7 +29,7 @@ use session::Session;
     name = "confwright",
     version,
     after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
-                  data, templates or rules are wrong, and nothing was written.\n\n\
+                  data, templates or rules are wrong, or it was interrupted, and nothing was written.\n\n\
                   Examples:\n  confwright new mail --target postfix   make a project\n  \
                   confwright -C mail render              compile it and write golden/\n  \
                   confwright -C mail diff                what a render would change\n  \
@@ -35,6 +44,7 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Work on the project in this folder, or in the nearest one above it
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, default_value = ".")]
@@ -76,10 +86,16 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    #[command(hide = true)]
+    Fingerprint(fingerprint::Fingerprint),
+    Completions(completions::Completions),
+    Man(man::ManPage),
+    Schema(schema::SchemaCommand),
 }
 
 /// Which part of the project a command works on.
@@ -103,6 +119,14 @@ impl Part {
             stages: self.stages.clone(),
             environments: self.environments.clone(),
         }
+    }
+
+    /// The arguments that name the same part.
+    fn arguments(&self) -> Vec<String> {
+        let stages = self.stages.iter().map(|stage| format!("--stage={}", stage.name()));
+        let targets = self.targets.iter().map(|target| format!("--target={target}"));
+        let environments = self.environments.iter().map(|name| format!("--environment={name}"));
+        targets.chain(stages).chain(environments).collect()
     }
 }
 
@@ -135,6 +159,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The definition of the command line.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the arguments of the process and runs the command that they name.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -154,16 +183,19 @@ pub fn main() -> ExitCode {
     }
     let mut session = Session::new(&cli.global);
     let ran = match cli.command {
+        Command::New(command) => command.run(&mut session),
         Command::Render(command) => command.run(&mut session),
         Command::Diff(command) => command.run(&mut session),
         Command::Check(command) => command.run(&mut session),
         Command::List(command) => command.run(&mut session),
+        Command::Fingerprint(command) => command.run(&mut session),
+        Command::Completions(command) => command.run(&mut session),
+        Command::Man(command) => command.run(&mut session),
+        Command::Schema(command) => command.run(&mut session),
     };
     let flushed = ran.and_then(|exit| session.out.flush().map(|()| exit));
     match flushed {
         Ok(exit) => exit.into(),
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Clean.into(),
         Err(error) => {
             let _ = writeln!(session.err, "error: the output cannot be written: {error}");
             Exit::Error.into()

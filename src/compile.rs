@@ -142,8 +142,11 @@ fn check_selection(
 ) {
     let Some(environment) = project.environments.first() else { return };
     let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
-        let known_list =
-            if known.is_empty() { "there is none".into() } else { format!("known: {}", known.join(", ")) };
+        let known_list = if known.is_empty() {
+            "the project has none".into()
+        } else {
+            format!("known: {}", known.join(", "))
+        };
         diagnostics.push(
             Diagnostic::error(&code::USAGE, format!("there is no {what} `{name}`; {known_list}"))
                 .hint_nearest(name, known.iter().copied()),
@@ -196,11 +199,7 @@ impl Templates {
             for (name, folder) in places.chain(below) {
                 let path = folder.join(name);
                 let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
-                if let Err(at) = sources.file(file).text() {
-                    diagnostics.push(
-                        Diagnostic::error(&code::SOURCE_UTF8, format!("`{path}` is not UTF-8"))
-                            .at(Span::new(file, at..at + 1), "this byte"),
-                    );
+                if diagnostics.take(sources.file(file).utf8(file).map(|_| ())).is_none() {
                     continue;
                 }
                 own.push((name.to_string(), file));
@@ -212,10 +211,16 @@ impl Templates {
             files.insert(target.name.clone(), read(&folder, &target.templates));
         }
         if !project.artifacts.is_empty() {
-            let own: Vec<Utf8PathBuf> = target::templates(&all, &project.templates)
-                .into_iter()
-                .filter(|path| path.parent().is_none_or(|parent| parent.as_str().is_empty()))
-                .collect();
+            // Folders of targets and what they share are no templates of the project itself.
+            let is_own = |path: &Utf8PathBuf| match path.components().next() {
+                Some(first) if path.components().count() > 1 => {
+                    let folder = project.templates.join(first.as_str());
+                    folder != shared_folder && !all.contains(&folder.join(target::FILE))
+                }
+                _ => true,
+            };
+            let own: Vec<Utf8PathBuf> =
+                target::templates(&all, &project.templates).into_iter().filter(is_own).collect();
             files.insert(String::new(), read(&project.templates, &own));
         }
         Self { files }
@@ -517,7 +522,7 @@ impl Environment {
                 faults.push(
                     Diagnostic::error(
                         &code::FORMAT_STRUCTURE,
-                        format!("line {line} of `{path}` is not {}: {}", planned.format.name, fault.message),
+                        format!("line {line} of `{path}` is not well-formed: {}", fault.message),
                     )
                     .at_file(path, "")
                     .at(planned.span, "its format is declared here"),
@@ -554,6 +559,9 @@ impl Environment {
             Failure::Diagnostic { mut diagnostic, refused } => {
                 if let Some(refused) = refused {
                     self.point_at_cells(&mut diagnostic, &refused, planned, sources);
+                } else {
+                    *diagnostic =
+                        plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }

@@ -1,8 +1,8 @@
 //! TOML files with places: all mistakes of a file in one run, and the decoded value.
 //!
-//! A type's JSON Schema, made from its declaration, is the one description of a file: [`read`] walks the
+//! A type's JSON Schema, made from its declaration, is the one description of a file: `read` walks the
 //! document along it, reports what does not fit and takes it out, and serde decodes the rest. The same schema
-//! goes to editors ([`schema`]). To serde every field is optional; which ones are required only the schema
+//! goes to editors (`schema`). To serde every field is optional; which ones are required only the schema
 //! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
 
 use std::borrow::{Borrow, Cow};
@@ -17,9 +17,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::format::mark;
 use crate::source::{FileId, SourceFile, Sources, Span};
 
 /// A value with the place where it is written.
@@ -174,19 +175,17 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     let source = sources.file(file);
-    let text = match source.text() {
-        Ok(text) => text,
-        Err(at) => {
-            diagnostics.push(
-                Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", source.path()))
-                    .at(Span::new(file, at..at + 1), "this byte begins no character"),
-            );
-            return None;
-        }
-    };
+    let text = diagnostics.take(source.utf8(file))?;
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         diagnostics.extend(syntax(&errors, source, file));
+        return None;
+    }
+    let before = diagnostics.len();
+    for (name, value) in root.get_ref() {
+        refuse_reserved(name, value, file, diagnostics);
+    }
+    if diagnostics.len() > before {
         return None;
     }
     // Without the transformations that an older draft for editors takes.
@@ -212,6 +211,34 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     }
 }
 
+/// Reports the characters that no text may hold; see [`mark::is_reserved`].
+fn refuse_reserved(
+    name: &Spanned<DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+    file: FileId,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut refuse = |text: &str, range: Range<usize>| {
+        if let Some(reserved) = text.chars().find(|character| mark::is_reserved(*character)) {
+            let message = format!("this text has the noncharacter U+{:04X} in it", u32::from(reserved));
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message)
+                    .at(Span::new(file, range), "")
+                    .hint("remove it: no text has a use for it"),
+            );
+        }
+    };
+    refuse(name.get_ref(), name.span());
+    match value.get_ref() {
+        DeValue::String(text) => refuse(text, value.span()),
+        DeValue::Array(list) => list.iter().for_each(|entry| refuse_reserved(name, entry, file, diagnostics)),
+        DeValue::Table(table) => {
+            table.iter().for_each(|(name, value)| refuse_reserved(name, value, file, diagnostics));
+        }
+        _ => {}
+    }
+}
+
 /// What the TOML parser found: the first mistake of each line, as the others on it follow from that one.
 fn syntax(errors: &[toml::de::Error], source: &SourceFile, file: FileId) -> Vec<Diagnostic> {
     let mut places: Vec<_> =
@@ -221,7 +248,13 @@ fn syntax(errors: &[toml::de::Error], source: &SourceFile, file: FileId) -> Vec<
     places
         .into_iter()
         .map(|(range, message)| {
-            Diagnostic::error(&code::PROJECT_SYNTAX, message).at(Span::new(file, range), "this is not TOML")
+            let bare = source.bytes().get(range.clone()).is_some_and(|written| {
+                written.first().is_some_and(u8::is_ascii_alphabetic)
+                    && source.bytes()[..range.start].trim_ascii_end().ends_with(b"=")
+            });
+            let diagnostic = Diagnostic::error(&code::PROJECT_SYNTAX, message)
+                .at(Span::new(file, range), "this is not TOML");
+            if bare { diagnostic.hint("put text between quotes") } else { diagnostic }
         })
         .collect()
 }

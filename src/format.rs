@@ -151,7 +151,11 @@ impl Refused {
     pub(crate) fn character(start: usize, character: char, what: &str, place: &str) -> Self {
         Self {
             at: Some(start..start + character.len_utf8()),
-            ..Self::value(format!("{what} (U+{:04X}) in {place}", u32::from(character)))
+            hint: "change the value, or print it as it is with `| raw`",
+            ..Self::value(format!(
+                "a value with {what} (U+{:04X}) in it is printed into {place}",
+                u32::from(character)
+            ))
         }
     }
 }

@@ -534,10 +534,10 @@ impl Tree {
             .chain(self.unprintable.iter().map(String::as_str))
             .collect();
         unknown.sort_unstable();
-        let (count, noun) = match unknown.len() {
+        let (count, noun, they) = match unknown.len() {
             0 => return None,
-            1 => ("1 file".to_owned(), "is no artifact"),
-            count => (format!("{count} files"), "are no artifacts"),
+            1 => ("1 file".to_owned(), "is no artifact", "it is left alone; move it"),
+            count => (format!("{count} files"), "are no artifacts", "they are left alone; move them"),
         };
         let message = format!("{count} in `{}` {noun}", self.folder);
         let mut warning = Diagnostic::warning(&code::GOLDEN_UNKNOWN, message);
@@ -547,7 +547,7 @@ impl Tree {
         if unknown.len() > NAMED {
             warning = warning.hint(format!("{} more are not named here", unknown.len() - NAMED));
         }
-        Some(warning.hint("they are left alone; move them out of the tree, which is written by render only"))
+        Some(warning.hint(format!("{they} out of the tree, which is written by render only")))
     }
 
     /// Says so where more than half of the tree would go; a file that moves with its bytes does not count.

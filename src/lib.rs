@@ -1,14 +1,53 @@
 //! confwright compiles block templates and tables into complete configuration.
 //!
-//! The pipeline, a module a stage:
-//!
 //! ```text
 //! arguments -> Project -> Tables + Targets -> Plan -> Artifacts -> Manifest -> Changes -> Report
 //! ```
+//!
+//! Every stage takes plain values and returns values and [`diagnostic::Diagnostics`]: a stage reports all that is wrong,
+//! and prints nothing. A module for each, in the order in which a run goes through them:
+//!
+//! | module | what it owns |
+//! | --- | --- |
+//! | [`cli`] | the arguments, a file for each command, exit codes |
+//! | [`project`] | confwright.toml, resolved for each environment |
+//! | [`target`] | target.toml: artifacts, what they require of a project, native checks |
+//! | [`table`] | columns and their types, a reader for each source format, rows that are checked before anything is rendered |
+//! | [`template`] | the syntax tree, the types of expressions, filters, and the engine |
+//! | [`compile`] | a project that is read, checked and planned, with derived columns |
+//! | `rules` | what must hold beyond the types, and the exceptions |
+//! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
+//! | [`mod@format`] | how values enter the format of an artifact |
+//! | [`golden`] | the committed tree, and how it differs from what the sources give |
+//! | [`manifest`] | what the tree says of itself |
+//! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
+//! | [`determinism`] | whether the same inputs give the same bytes |
+//! | [`report`] | what a run says: to people, as JSON, for code hosts |
+//!
+//! Below them lie [`source`], through which every file of a project is read, and which knows the place of each byte;
+//! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
+//! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
+//! knows the date.
+//!
+//! # How a run goes
+//!
+//! [`compile::prepare`] reads confwright.toml and the targets that it names, opens the tables and checks every cell,
+//! and has [`template::check`] resolve every path of every expression against the tables' types. So what can be wrong
+//! is known before the first byte is rendered. The checks also say which printed expressions have to pass the last
+//! filter: the engine writes their values between marks, and [`format::MarkReader`] has the artifact's format
+//! write or refuse each where it stands.
+//!
+//! An artifact is rendered into a sink, and no artifact is held whole. The commands differ in their sinks only:
+//! `render` stages what differs and then puts all of it in place ([`write::Batch`]), `check` and `diff` compare with
+//! what is there ([`golden::Tree`]).
+//!
+//! Nothing that reaches an artifact depends on the time, the machine, the process environment or the order of a hash
+//! map.
 
 pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod determinism;
 pub mod diagnostic;
 pub mod document;
 pub mod format;
@@ -20,6 +59,7 @@ pub mod report;
 mod rules;
 pub mod schema;
 pub mod source;
+pub mod starter;
 pub mod table;
 pub mod target;
 pub mod template;

@@ -1,7 +1,7 @@
 //! The plan: which artifact comes from which template and row, sorted by path, no two on one path, all inside the
 //! golden tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tera::{Context, Value as Data};
@@ -193,7 +193,7 @@ impl Paths {
     }
 }
 
-fn point_at_row(
+pub(crate) fn point_at_row(
     diagnostic: Diagnostic,
     row: Option<&PlannedRow>,
     tables: &Tables,
@@ -209,7 +209,12 @@ fn point_at_row(
 fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, diagnostics: &mut Diagnostics) {
     let by_path: BTreeMap<&str, &Planned> =
         planned.iter().rev().map(|planned| (planned.path.as_str(), planned)).collect();
+    // What is wrong with one row mostly is with all of them.
+    let mut told = BTreeSet::new();
     let mut report = |message: String, one: &Planned, other: &Planned| {
+        if !told.insert((one.span, other.span)) {
+            return;
+        }
         let mut diagnostic = Diagnostic::error(&code::PLAN_COLLISION, message);
         for (planned, text) in [(other, "this artifact"), (one, "and this one")] {
             let row = planned.row.as_ref();

@@ -17,6 +17,16 @@ pub fn report() -> Schema {
     document::<crate::report::Document<'_>>()
 }
 
+/// The schema of what `--format json` prints for list.
+pub fn list() -> Schema {
+    document::<crate::cli::ListDocument>()
+}
+
+/// The schema of what `--format json` prints for new.
+pub fn new() -> Schema {
+    document::<crate::cli::NewDocument>()
+}
+
 /// The schema of a value that is printed as JSON.
 pub(crate) fn document<T: schemars::JsonSchema>() -> Schema {
     schemars::generate::SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>()
@@ -39,7 +49,7 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        for schema in [super::project(), super::target(), super::report()] {
+        for schema in [super::project(), super::target(), super::report(), super::list(), super::new()] {
             let mut bare = Vec::new();
             undescribed(schema.as_value(), "", &mut bare);
             assert_eq!(bare, Vec::<String>::new());

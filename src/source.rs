@@ -65,6 +65,27 @@ impl World for Disk {
     }
 }
 
+/// The folders of this machine that lie in memory (tmpfs): a file system of this kind lists files by the order of
+/// their creation. Read from /proc/mounts (`proc_mounts(5)`).
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
+pub fn memory_folders() -> Vec<Utf8PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mut folders: Vec<Utf8PathBuf> = mounts.lines().filter_map(memory_folder).collect();
+    // The usual one first, so that others are touched only where it does not serve.
+    folders.sort_by_key(|folder| folder != "/dev/shm");
+    folders.dedup();
+    folders
+}
+
+fn memory_folder(mount: &str) -> Option<Utf8PathBuf> {
+    let mut fields = mount.split(' ').skip(1);
+    let (place, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+    let writable = options.split(',').any(|option| option == "rw");
+    // Only blanks, line breaks and backslashes are escaped, as octal digits.
+    let plain = !place.contains('\\');
+    (kind == "tmpfs" && writable && plain).then(|| place.into())
+}
+
 /// The number of a file in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(u32);
@@ -129,6 +150,15 @@ impl SourceFile {
     /// Its content as text, or the offset of the first byte that is not UTF-8.
     pub fn text(&self) -> Result<&str, usize> {
         std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
+    }
+
+    /// Its content as text; `id` is its own number, for the place of the first byte that is none.
+    pub fn utf8(&self, id: FileId) -> Result<&str, Diagnostic> {
+        self.text().map_err(|at| {
+            Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
+                .at(Span::new(id, at..at + 1), "this byte is part of no character")
+                .hint("convert it, for example with `iconv -f latin1 -t utf-8`")
+        })
     }
 
     fn line_starts(&self) -> &[usize] {

@@ -25,6 +25,12 @@ use crate::golden::{
 };
 use crate::manifest::{PENDING, STAGING};
 
+mod copy;
+pub use copy::InputCopy;
+mod folder;
+
+pub use folder::fill;
+
 /// The mode of every folder that is made, whatever the umask.
 const FOLDER_MODE: u32 = 0o755;
 /// The mode of the manifest and the sums, whatever the umask.
@@ -40,7 +46,7 @@ pub struct Batch {
 
 impl Batch {
     /// A batch for the project at `root`. Once `stop` is set, as by a signal handler, staging and committing are
-    /// refused; a commit that has begun is not stopped any more.
+    /// refused, and a commit that has begun is taken back.
     pub fn new(root: impl Into<Utf8PathBuf>, stop: Arc<AtomicBool>) -> Self {
         Self { root: root.into(), stop, trees: Vec::new() }
     }
@@ -195,9 +201,7 @@ impl Staging {
         artifact: &PlannedArtifact,
         render: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(interrupted().into());
-        }
+        self.go_on()?;
         let spill = |prefix: &mut dyn Read| {
             let mut staged = self.scratch.file()?;
             io::copy(prefix, &mut staged)?;
@@ -212,6 +216,10 @@ impl Staging {
         };
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).push((outcome, place));
         Ok(())
+    }
+
+    fn go_on(&self) -> Result<(), Diagnostic> {
+        if self.stop.load(Ordering::Relaxed) { Err(interrupted()) } else { Ok(()) }
     }
 
     fn failed(&self, path: impl AsRef<str>, error: &io::Error) -> Diagnostic {
@@ -249,6 +257,7 @@ impl Staging {
 
         for (path, old) in &changes.gone {
             let Some(old) = old else { continue };
+            self.go_on()?;
             self.folders(path, false)?;
             self.still(path, Some(old.identity))?;
             self.take_away(path).map_err(|error| self.failed(path, &error))?;
@@ -258,6 +267,7 @@ impl Staging {
             self.remove_folder(&folder).map_err(|error| self.failed(&folder, &error))?;
         }
         for outcome in &changes.outcomes {
+            self.go_on()?;
             let path = outcome.entry.path.as_str();
             let old = outcome.old.as_ref();
             match (self.files.remove(&outcome.entry.path), old) {

@@ -13,6 +13,7 @@ use tera::{Context, Map, Tera, Value};
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Hashes what it passes on.
+#[derive(Debug)]
 struct Hashed<W> {
     inner: W,
     hash: Sha256,

@@ -1,18 +1,23 @@
 //! `confwright check`: the gate for commits and CI.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use camino::Utf8Path;
 use clap::Args;
 
+use super::determinism::Processes;
 use super::diff::compare;
 use super::render::{artifacts, artifacts_of};
 use super::session::Session;
 use super::{Exit, Part};
-use crate::compile::Compilation;
+use crate::compile::{Compilation, RenderFailure};
+use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{ChangeKind, Changes};
 use crate::report::Status;
-use crate::source::Disk;
+use crate::source::{self, Disk};
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
 ///
@@ -62,6 +67,9 @@ impl Check {
                 );
             }
         }
+        if self.deterministic && !self.repeat(session, &root, &disk, &compilation)? {
+            return session.fail("whether every compile gives the same bytes is not known");
+        }
         let today = self.as_of.unwrap_or_else(crate::clock::today);
         session.diagnostics.extend(exceptions(&compilation, selection.is_whole(), today));
         for compared in &all {
@@ -77,7 +85,51 @@ impl Check {
             session
                 .say(&format!("golden is what the sources give: {}{proved}", artifacts_of(changes.len())))?;
         }
-        session.report(status, changes, "run `confwright diff` to see what differs")
+        let outcome =
+            if differs { "run `confwright diff` to see what differs" } else { "golden is up to date" };
+        session.report(status, changes, outcome)
+    }
+}
+
+impl Check {
+    /// Compiles again and again, here and in other processes; false if it was stopped.
+    fn repeat(
+        &self,
+        session: &mut Session,
+        root: &Utf8Path,
+        disk: &Disk,
+        compilation: &Compilation,
+    ) -> io::Result<bool> {
+        session.stop_on_signals()?;
+        let compiled = match Compiled::new(compilation, &session.sources, None) {
+            Ok(compiled) => compiled,
+            Err(RenderFailure::Sink(error)) => return Err(error),
+            Err(RenderFailure::Diagnostic(diagnostic)) => {
+                session.diagnostics.push(*diagnostic);
+                return Ok(true);
+            }
+        };
+        let mut found = compiled.repeat(disk, &self.part.selection(), &|_| {}, COMPILES, &session.stop);
+        // What differs within one process differs between all.
+        if found.is_empty() {
+            let processes = Processes {
+                executable: std::env::current_exe()?,
+                root,
+                part: self.part.arguments(),
+                memory: source::memory_folders(),
+                stop: Arc::clone(&session.stop),
+            };
+            found = processes.compare(&compiled, disk);
+        }
+        session.diagnostics.extend(found);
+        let stopped = session.stop.load(Ordering::Relaxed);
+        if stopped {
+            session.diagnostics.push(Diagnostic::error(
+                &code::GOLDEN_INTERRUPTED,
+                "the check was interrupted; it has written nothing",
+            ));
+        }
+        Ok(!stopped)
     }
 }
 
@@ -99,7 +151,13 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
                 .hint("run `confwright render` and commit the result"),
         );
     }
-    for path in &changes.stale {
+    // Where an artifact differs, the manifest does too.
+    let stale = if changes.list.iter().any(|change| change.change != ChangeKind::Unchanged) {
+        &[]
+    } else {
+        changes.stale.as_slice()
+    };
+    for path in stale {
         list.push(
             Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` does not describe the artifacts"))
                 .at_file(path.clone(), "")

@@ -53,6 +53,7 @@ pub(super) fn compare<'a>(
 ) -> Option<Vec<Compared<'a>>> {
     let selection = part.selection();
     let mut all = Vec::new();
+    session.rendering(compilation);
     for environment in &compilation.environments {
         let tree = session.diagnostics.take(Tree::open(root, &environment.folder))?;
         let mut outcomes = Vec::with_capacity(environment.artifacts.len());
@@ -60,6 +61,7 @@ pub(super) fn compare<'a>(
             let outcome = tree.compare(&planned.artifact(compilation), |sink| {
                 environment.render(planned, &session.sources, sink)
             });
+            session.rendered();
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(RenderFailure::Diagnostic(diagnostic)) => session.diagnostics.push(*diagnostic),
@@ -130,6 +132,7 @@ impl Diff {
         if session.diagnostics.has_errors() {
             return session.fail(NOTHING);
         }
+        session.worked();
         let paint = Paint { colored: session.colored };
         if self.stat {
             paint.stat(&mut session.out, &files)?;

@@ -102,6 +102,7 @@ impl List {
         let Some(compilation) = session.prepare(&disk, &self.part.selection()) else {
             return session.fail("nothing was listed");
         };
+        session.worked();
         let document = describe(&compilation);
         if session.output == Output::Json {
             report::document_as_json(&mut session.out, &document)?;

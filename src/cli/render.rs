@@ -17,6 +17,7 @@ use crate::write::Batch;
 /// Compile the project and write its golden tree
 ///
 /// All or nothing: where anything is wrong, the golden tree stays as it was. Files whose bytes are right are not touched.
+/// An interrupt (Ctrl-C) leaves the golden tree as it was too, and the command exits with 2; a second one ends it at once.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright render\n  confwright render --environment lab --target postfix"
@@ -40,6 +41,7 @@ impl Render {
         // The process ends with the render: the system takes a million rows back faster than they can be dropped.
         let compilation = ManuallyDrop::new(compilation);
 
+        session.stop_on_signals()?;
         let mut batch = Batch::new(root, session.stop.clone());
         for environment in &compilation.environments {
             if let Err(diagnostic) = batch.open(&environment.folder, scope(environment, &selection)) {
@@ -47,15 +49,18 @@ impl Render {
                 return session.fail(NOTHING);
             }
         }
+        session.rendering(&compilation);
         for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
             for planned in &environment.artifacts {
                 let staged = staging.stage(&planned.artifact(&compilation), |sink| {
                     environment.render(planned, &session.sources, sink)
                 });
+                session.rendered();
                 match staged {
                     Ok(()) => {}
                     Err(RenderFailure::Diagnostic(diagnostic)) => {
-                        let fatal = diagnostic.code == code::GOLDEN_WRITE.id;
+                        let fatal =
+                            [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
                         session.diagnostics.push(*diagnostic);
                         if fatal {
                             return session.fail(NOTHING);
@@ -129,11 +134,15 @@ fn summary(changes: &[ArtifactChange]) -> String {
         }
     }
     let unchanged = count(ChangeKind::Unchanged);
+    let first = !changes.is_empty() && count(ChangeKind::Created) == changes.len();
     lines.push(match (parts.is_empty(), unchanged) {
         (true, _) => format!("golden is up to date: {} unchanged", artifacts_of(unchanged)),
         (false, 0) => parts.join(", "),
         (false, _) => format!("{}, {unchanged} unchanged", parts.join(", ")),
     });
+    if first {
+        lines.push("commit them together with what they are made of".to_owned());
+    }
     lines.join("\n")
 }
 

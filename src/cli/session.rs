@@ -6,7 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use anstream::{AutoStream, ColorChoice};
 use camino::Utf8PathBuf;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
+use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -28,6 +31,8 @@ pub(super) struct Session {
     pub(super) directory: Utf8PathBuf,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
+    /// Shown while work goes on; ended before anything else is printed.
+    progress: Option<Progress>,
     /// Set once an interrupt asks for the end.
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -39,8 +44,8 @@ impl Session {
         let colored_errors =
             wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
         Self {
-            out: Box::new(io::BufWriter::new(io::stdout())),
-            err: Box::new(io::stderr()),
+            out: Box::new(Pipe::to(io::BufWriter::new(io::stdout()))),
+            err: Box::new(Pipe::to(io::stderr())),
             colored,
             colored_errors,
             output: global.format,
@@ -48,8 +53,20 @@ impl Session {
             directory: global.directory.clone(),
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
+            progress: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
+    }
+
+    /// Lets the first interrupt (SIGINT, SIGTERM) set `stop`, so that what was begun is cleared away; the second
+    /// one ends the process at once.
+    pub(super) fn stop_on_signals(&self) -> io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            // The order matters: the first one finds the flag still unset.
+            flag::register_conditional_default(signal, Arc::clone(&self.stop))?;
+            flag::register(signal, Arc::clone(&self.stop))?;
+        }
+        Ok(())
     }
 
     /// The root of the project that the command works on.
@@ -59,11 +76,37 @@ impl Session {
 
     /// Reads, checks and plans the project.
     pub(super) fn prepare(&mut self, disk: &Disk, selection: &Selection) -> Option<Compilation> {
+        if self.output == Output::Human && !self.quiet && io::stderr().is_terminal() {
+            let progress = Progress::begin();
+            progress.stage("reading", 0);
+            self.progress = Some(progress);
+        }
         compile::prepare(disk, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
+    }
+
+    /// Begins to render the artifacts of a compilation.
+    pub(super) fn rendering(&self, compilation: &Compilation) {
+        if let Some(progress) = &self.progress {
+            let artifacts = compilation.environments.iter().map(|environment| environment.artifacts.len());
+            progress.stage("rendering", artifacts.sum());
+        }
+    }
+
+    /// Says that an artifact is rendered.
+    pub(super) fn rendered(&self) {
+        if let Some(progress) = &self.progress {
+            progress.step();
+        }
+    }
+
+    /// Ends the work that was shown; what follows is printed.
+    pub(super) fn worked(&mut self) {
+        self.progress = None;
     }
 
     /// Prints what people asked to be told, unless they want quiet or JSON.
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
+        self.worked();
         if self.quiet || self.output != Output::Human { Ok(()) } else { writeln!(self.err, "{text}") }
     }
 
@@ -76,6 +119,7 @@ impl Session {
         artifacts: Vec<ArtifactChange>,
         outcome: &str,
     ) -> io::Result<Exit> {
+        self.worked();
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let report = Report { status, artifacts, diagnostics };
         match self.output {
@@ -107,6 +151,41 @@ impl Session {
     /// Ends a command that found errors.
     pub(super) fn fail(&mut self, outcome: &str) -> io::Result<Exit> {
         self.report(Status::Error, Vec::new(), outcome)
+    }
+}
+
+/// A stream whose reader may have seen enough: what comes behind is dropped, and the command ends as it would have.
+struct Pipe<W> {
+    stream: W,
+    closed: bool,
+}
+
+impl<W: Write> Pipe<W> {
+    fn to(stream: W) -> Self {
+        Self { stream, closed: false }
+    }
+
+    fn unless_closed<T>(&mut self, otherwise: T, run: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if self.closed {
+            return Ok(otherwise);
+        }
+        match run(&mut self.stream) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(otherwise)
+            }
+            result => result,
+        }
+    }
+}
+
+impl<W: Write> Write for Pipe<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |stream| stream.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), W::flush)
     }
 }
 

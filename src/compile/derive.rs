@@ -15,7 +15,7 @@ use crate::table::{Schema, Tables, Value};
 use crate::template::check::{self, Globals, View};
 use crate::template::data::{self, ColumnKey, Rows};
 use crate::template::engine::Engine;
-use crate::template::library::Unparsed;
+use crate::template::library::{Unparsed, expression_error};
 use crate::template::syntax::Delimiters;
 use crate::template::types::{Type, ViewId};
 use crate::template::{Library, Origin};
@@ -117,8 +117,7 @@ impl Deriver {
         let columns: IndexMap<String, Type> = schema.columns[..column]
             .iter()
             .map(|column| {
-                let ty =
-                    Type::of_column(column, &mut |table| ViewId(numbers.get(table).copied().unwrap_or(0)));
+                let ty = Type::of_column(column, &mut |table| numbers.get(table).copied().map(ViewId));
                 (column.name.clone(), ty)
             })
             .collect();
@@ -143,6 +142,10 @@ pub(crate) fn library(
     sources: &Sources,
     diagnostics: &mut Diagnostics,
 ) -> Library {
+    if let Some(error) = expression_error(expression, span, sources) {
+        diagnostics.push(error);
+        return Library::default();
+    }
     // Not `{{ … }}`: an expression may hold `}}`, where maps end.
     let before = "{% set value = ";
     let unparsed = Unparsed {

@@ -50,9 +50,8 @@ fn numbers(tables: &Tables) -> BTreeMap<&str, usize> {
     tables.iter().enumerate().map(|(number, table)| (table.schema().name.as_str(), number)).collect()
 }
 
-fn number_of(numbers: &BTreeMap<&str, usize>, name: &str) -> ViewId {
-    // A reference to a table that does not exist is an error of the tables.
-    ViewId(numbers.get(name).copied().unwrap_or(0))
+fn number_of(numbers: &BTreeMap<&str, usize>, name: &str) -> Option<ViewId> {
+    numbers.get(name).copied().map(ViewId)
 }
 
 /// What an instance's templates see; reports what the project lacks of what the target requires.
@@ -205,7 +204,7 @@ fn require_values(
     let mut map = Map::new();
     for (name, spec) in required {
         let wanted = Column::resolve(name, &spec.value, Some(spec.span), &mut Diagnostics::default());
-        types.insert(name.clone(), Type::of_column(&wanted, &mut |_| ViewId(0)));
+        types.insert(name.clone(), Type::of_column(&wanted, &mut |_| None));
         let key = Key::from(name.clone());
         match values.get(name) {
             Some(value) => match wanted.parse_toml(&value.value) {

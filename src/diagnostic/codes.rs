@@ -95,5 +95,7 @@ codes! {
     CANARY = "check::canary", "Something of the process environment reached an artifact.";
 
     NEW_EXISTS = "new::exists", "The folder for a new project is not empty.";
+    NEW_CLASH = "new::clash", "The targets that a new project begins with do not mean the same by a value, a table or a file.";
+    NEW_WRITE = "new::write", "The folder for a new project cannot be written.";
     USAGE = "cli::usage", "The command line does not fit the project.";
 }

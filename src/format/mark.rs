@@ -13,6 +13,11 @@ pub const SEPARATOR: char = '\u{FDD1}';
 /// Closes a part.
 pub const END: char = '\u{FDD2}';
 
+/// Whether a character is one of the noncharacters that marks are made of; text from outside may hold none of them.
+pub fn is_reserved(character: char) -> bool {
+    matches!(character, '\u{FDD0}'..='\u{FDEF}')
+}
+
 /// The first two of the three UTF-8 bytes that all marks share.
 pub(super) const PREFIX: [u8; 2] = [0xEF, 0xB7];
 /// The last bytes of the three marks.

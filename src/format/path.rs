@@ -15,14 +15,11 @@ impl Writer for Path {
     }
 
     fn value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused> {
-        text::one_line(value.text, "a path")?;
+        const HINT: &str = "a value is one name in a path; put `| slug` behind it";
+        text::one_line(value.text, "a path").map_err(|refused| Refused { hint: HINT, ..refused })?;
         if let Some(at) = value.text.find('/') {
             let refused = Refused::value(format!("`{}` holds a `/`, which would make a folder", value.text));
-            return Err(Refused {
-                hint: "a value is one name in a path; put `| slug` behind it",
-                at: Some(at..at + 1),
-                ..refused
-            });
+            return Err(Refused { hint: HINT, at: Some(at..at + 1), ..refused });
         }
         out.push_str(value.text);
         Ok(())

@@ -52,15 +52,15 @@ fn names_of_formats_are_unique() {
 #[test]
 fn text_refuses_what_is_no_piece_of_a_line() {
     for (value, message) in [
-        ("a\nb", "a line break (U+000A) in text"),
-        ("\r", "a line break (U+000D) in text"),
-        ("\u{2028}", "a line break (U+2028) in text"),
-        ("\0", "a control character (U+0000) in text"),
-        ("\t", "a control character (U+0009) in text"),
-        ("\x1b[2J", "a control character (U+001B) in text"),
-        ("\x7f", "a control character (U+007F) in text"),
-        ("\u{9b}", "a control character (U+009B) in text"),
-        ("\u{202e}", "a bidirectional control character (U+202E) in text"),
+        ("a\nb", "a value with a line break (U+000A) in it is printed into text"),
+        ("\r", "a value with a line break (U+000D) in it is printed into text"),
+        ("\u{2028}", "a value with a line break (U+2028) in it is printed into text"),
+        ("\0", "a value with a control character (U+0000) in it is printed into text"),
+        ("\t", "a value with a control character (U+0009) in it is printed into text"),
+        ("\x1b[2J", "a value with a control character (U+001B) in it is printed into text"),
+        ("\x7f", "a value with a control character (U+007F) in it is printed into text"),
+        ("\u{9b}", "a value with a control character (U+009B) in it is printed into text"),
+        ("\u{202e}", "a value with a bidirectional control character (U+202E) in it is printed into text"),
     ] {
         assert_eq!(refused("text", "§", Kind::Text, value), format!("format::value: {message}"));
         assert_eq!(render("text", "<§>", Kind::Raw, value), Ok(format!("<{value}>")));

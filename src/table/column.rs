@@ -14,6 +14,7 @@ use super::spec::{ColumnFields, ColumnSpec, OneOrMany, TypeName};
 use super::types::{self, Fault, Measure};
 use super::value::{Value, shown};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
+use crate::format::mark;
 use crate::source::Span;
 
 /// A column with its type and constraints.
@@ -254,7 +255,11 @@ impl Column {
         if let Some(default) = &fields.default {
             match column.parse_toml(default) {
                 Ok(value) => column.default = Some(value),
-                Err(fault) => resolver.fault("default", fault),
+                Err(fault) => {
+                    resolver.fault("default", fault);
+                    // It is reported: that its cells are empty is no further mistake.
+                    column.default = Some(Value::Absent);
+                }
             }
         }
         column
@@ -341,6 +346,10 @@ impl Column {
         if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return Ok(());
         }
+        if let Some(reserved) = text.chars().find(|c| mark::is_reserved(*c)) {
+            let message = format!("{} has the noncharacter U+{:04X} in it", shown(text), u32::from(reserved));
+            return Err(Fault::new(&code::TABLE_TYPE, message).hint("remove it: no text has a use for it"));
+        }
         let is_text = match &self.ty {
             ColumnType::List { of, .. } => matches!(of.ty, ColumnType::String),
             ty => matches!(ty, ColumnType::String),
@@ -348,7 +357,8 @@ impl Column {
         let found = text.chars().find(|c| if is_text { *c == '\0' } else { c.is_control() });
         let Some(found) = found else { return Ok(()) };
         Err(match found {
-            '\0' => Fault::new(&code::TABLE_SYNTAX, format!("{} has a NUL character in it", shown(text))),
+            '\0' => Fault::new(&code::TABLE_SYNTAX, "this cell has a NUL character in it")
+                .hint("remove it; no text file holds one"),
             '\n' | '\r' => Fault::new(&code::TABLE_TYPE, format!("{} has a line break in it", shown(text)))
                 .hint("only the type `string` takes line breaks"),
             _ => Fault::new(&code::TABLE_TYPE, format!("{} has a control character in it", shown(text)))

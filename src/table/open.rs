@@ -177,13 +177,7 @@ impl Opening<'_> {
                 return None;
             }
         };
-        if let Err(at) = sources.file(file).text() {
-            let message = format!("`{path}` is not UTF-8");
-            let hint = "convert it, for example with `iconv -f latin1 -t utf-8`".to_owned();
-            let place = Span::new(file, at..at + 1);
-            self.report(&code::SOURCE_UTF8, message, place, "this byte is part of no character", Some(hint));
-            return None;
-        }
+        self.diagnostics.take(sources.file(file).utf8(file).map(|_| ()))?;
         Some((file, format))
     }
 

@@ -25,6 +25,7 @@ use super::syntax::{
 use super::types::{TextKind, Type, ViewId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code};
 use crate::source::Span;
+use crate::table::RESERVED;
 use scope::{Inferred, Scope, Variable};
 
 /// A column of one of the project's tables.
@@ -356,9 +357,8 @@ impl<'a> Checker<'a> {
     }
 
     fn definable(&mut self, template: usize, name: &Name) {
-        let reserved = ["project", "values", "environment", "row", "loop"];
         let table = self.globals.tables.contains_key(&name.text);
-        if reserved.contains(&name.text.as_str()) || table {
+        if RESERVED.contains(&name.text.as_str()) || table {
             let what = if table { "is a table" } else { "is reserved" };
             self.report(
                 template,
@@ -417,7 +417,7 @@ impl<'a> Checker<'a> {
         let diagnostic = match ty {
             Type::Optional(_) | Type::Absent => {
                 let path = scope::path(expression);
-                let guard = path.map_or("a guard".to_owned(), |path| format!("`{{% if {path} %}}`"));
+                let guard = path.map_or("`{% if … %}`".to_owned(), |path| format!("`{{% if {path} %}}`"));
                 Diagnostic::error(&code::TEMPLATE_OPTIONAL, "a value that may be absent is printed")
                     .hint(format!("guard it with {guard}, or give `| default(value=…)`"))
             }
@@ -438,6 +438,11 @@ impl<'a> Checker<'a> {
                     self.globals.views[view.0].columns.keys().cloned().collect::<Vec<_>>().join("`, `");
                 Diagnostic::error(&code::TEMPLATE_PRINT, "a row is printed")
                     .hint(format!("print one of its columns: `{columns}`"))
+            }
+            Type::Map(entries) if !entries.is_empty() => {
+                let names = entries.keys().cloned().collect::<Vec<_>>().join("`, `");
+                Diagnostic::error(&code::TEMPLATE_PRINT, "a map is printed")
+                    .hint(format!("print one of its entries: `{names}`; or all with `| json`"))
             }
             _ => Diagnostic::error(&code::TEMPLATE_PRINT, format!("{} is printed", ty.describe()))
                 .hint("print one of its entries, or all with `| json`"),
@@ -607,7 +612,7 @@ impl<'a> Checker<'a> {
         let diagnostic = match found {
             Type::Optional(inner) => {
                 let guard = scope::path(expression)
-                    .map_or("a guard".to_owned(), |path| format!("`{{% if {path} %}}`"));
+                    .map_or("`{% if … %}`".to_owned(), |path| format!("`{{% if {path} %}}`"));
                 Diagnostic::error(
                     &code::TEMPLATE_OPTIONAL,
                     format!("expected {expected}, found {} that may be absent", inner.describe()),

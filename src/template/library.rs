@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::syntax::{ComponentDefinition, Delimiters, Name, Node, NodeKind, Tree, parse};
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use super::syntax::{
+    ComponentDefinition, Delimiters, Name, Node, NodeKind, SyntaxError, Tree, parse, parse_expression,
+};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::source::{FileId, Sources, Span};
+use crate::table::is_name;
 
 /// Where a template's source stands.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +78,25 @@ pub struct Library {
     components: BTreeMap<String, usize>,
 }
 
+/// What is wrong with an expression that stands in a TOML file, if it is not one.
+pub(crate) fn expression_error(expression: &str, value: Span, sources: &Sources) -> Option<Diagnostic> {
+    let error = parse_expression(expression).err()?;
+    let origin = Origin::Toml { value, prefix: 0 };
+    let first = verbatim(sources, value, expression, 0);
+    Some(located(error, &code::RULE_EXPRESSION, origin, first))
+}
+
+fn located(error: SyntaxError, code: &'static Code, origin: Origin, first: Option<usize>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(code, error.message).at(span(origin, first, error.range), "");
+    if let Some((range, text)) = error.related {
+        diagnostic = diagnostic.at(span(origin, first, range), text);
+    }
+    match error.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
 impl Library {
     /// Parses templates and resolves the names between them.
     pub fn build(unparsed: Vec<Unparsed>, sources: &Sources, diagnostics: &mut Diagnostics) -> Self {
@@ -94,17 +116,7 @@ impl Library {
                         Origin::File(_) => &code::TEMPLATE_SYNTAX,
                         Origin::Toml { .. } => &code::RULE_EXPRESSION,
                     };
-                    for error in errors {
-                        let span = span(origin, first, error.range);
-                        let mut diagnostic = Diagnostic::error(code, error.message).at(span, "");
-                        if let Some((range, text)) = error.related {
-                            diagnostic = diagnostic.at(self::span(origin, first, range), text);
-                        }
-                        if let Some(hint) = error.hint {
-                            diagnostic = diagnostic.hint(hint);
-                        }
-                        diagnostics.push(diagnostic);
-                    }
+                    diagnostics.extend(errors.into_iter().map(|error| located(error, code, origin, first)));
                 }
             }
         }
@@ -138,6 +150,18 @@ impl Library {
         for (number, template) in self.templates.iter().enumerate() {
             for component in template.tree.components() {
                 let name = &component.name;
+                if !is_name(&name.text) {
+                    diagnostics.push(
+                        Diagnostic::error(
+                            &code::TEMPLATE_COMPONENT,
+                            format!("`{}` cannot be the name of a component", name.text),
+                        )
+                        .at(
+                            template.span(name.range.clone()),
+                            "a name is `a` to `z`, digits and `_`, and begins with no digit",
+                        ),
+                    );
+                }
                 if let Some(first) = self.components.insert(name.text.clone(), number) {
                     let earlier = self.templates[first].tree.components().find(|c| c.name.text == name.text);
                     let mut diagnostic = Diagnostic::error(

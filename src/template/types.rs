@@ -61,13 +61,14 @@ impl Type {
     pub const TEXT: Self = Self::Text(TextKind::Any);
 
     /// The type of a column's values; `view` gives the view of a table that cells refer to.
-    pub fn of_column(column: &Column, view: &mut dyn FnMut(&str) -> ViewId) -> Self {
+    pub fn of_column(column: &Column, view: &mut dyn FnMut(&str) -> Option<ViewId>) -> Self {
         let ty = match &column.ty {
             ColumnType::Int | ColumnType::Port => Self::Int,
             ColumnType::Float => Self::Float,
             ColumnType::Bool => Self::Bool,
             ColumnType::List { of, .. } => Self::of_column(of, view).list(),
-            ColumnType::Ref(table) => Self::Row(view(table)),
+            // A reference to a table that does not exist is an error of the tables.
+            ColumnType::Ref(table) => view(table).map_or(Self::Reported, Self::Row),
             ColumnType::String
             | ColumnType::Enum(_)
             | ColumnType::Path

@@ -824,3 +824,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_folder_is_filled_or_left_alone() {
+    let files: Vec<(Utf8PathBuf, Vec<u8>)> =
+        ["a/b/one", "a/two", "three"].iter().map(|path| ((*path).into(), path.as_bytes().to_vec())).collect();
+    let root = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(root.path()).unwrap();
+    let place = root.join("some/where");
+    let mut failures = 0;
+    while with_fuse(Fuse::Fail(failures), || fill(&place, &files)).is_err() {
+        assert_eq!(root.read_dir_utf8().unwrap().count(), 0, "step {failures} left something behind");
+        failures += 1;
+    }
+    assert!(failures > 6, "only {failures} steps can fail");
+    assert_eq!(std::fs::read(place.join("a/b/one")).unwrap(), b"a/b/one");
+    assert_eq!(std::fs::read(place.join("three")).unwrap(), b"three");
+
+    let again = fill(&place, &files).unwrap_err();
+    assert_eq!(again.kind(), io::ErrorKind::DirectoryNotEmpty);
+    let on_a_file = fill(&place.join("three"), &files).unwrap_err();
+    assert_eq!(on_a_file.kind(), io::ErrorKind::NotADirectory);
+    assert_eq!(std::fs::read(place.join("three")).unwrap(), b"three");
+
+    let empty = root.join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    with_fuse(Fuse::Fail(3), || fill(&empty, &files)).unwrap_err();
+    assert_eq!(empty.read_dir_utf8().unwrap().count(), 0);
+    fill(&empty, &files).unwrap();
+    assert_eq!(empty.read_dir_utf8().unwrap().count(), 2);
+}
