@@ -30,10 +30,13 @@ pub(super) struct Deriver {
     state: RefCell<State>,
 }
 
+/// An engine with the keys of the rows that it evaluates.
+type Evaluator = (Engine, Rc<[ColumnKey]>);
+
 #[derive(Default)]
 struct State {
-    /// For each sound expression an engine, with the keys of its rows.
-    engines: BTreeMap<(String, String), Option<(Engine, Rc<[ColumnKey]>)>>,
+    /// For each expression what evaluates it, if it is sound.
+    engines: BTreeMap<(String, String), Option<Evaluator>>,
     rows: Rows,
     /// What every expression sees; the row is that of the last one.
     context: Context,
