@@ -419,17 +419,17 @@ impl Tree {
         let mut warnings = Diagnostics::default();
         if let Some(why) = &self.broken {
             let message = format!("the manifest of `{}` is broken: {why}", self.folder);
-            if !matches!(scope, Scope::Targets(_)) {
-                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
-                    self.shown(MANIFEST),
-                    "until it is written anew, every file that differs counts as edited",
-                ));
-            } else {
+            if matches!(scope, Scope::Targets(_)) {
                 obstacles.push(
                     Diagnostic::error(&code::GOLDEN_MANIFEST, message)
                         .at_file(self.shown(MANIFEST), "what this render leaves out would be lost from it")
                         .hint("render all targets, which writes it anew"),
                 );
+            } else {
+                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
+                    self.shown(MANIFEST),
+                    "until it is written anew, every file that differs counts as edited",
+                ));
             }
         }
         warnings.extend(self.unknown(|path| {
