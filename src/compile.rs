@@ -76,6 +76,20 @@ pub struct Environment {
     producers: Vec<Producer>,
 }
 
+impl Environment {
+    /// One that is gone, and makes nothing; its golden tree is still there.
+    pub fn retired(folder: Utf8PathBuf) -> Self {
+        Self {
+            name: String::new(),
+            folder,
+            tables: Tables::default(),
+            artifacts: Vec::new(),
+            raw: BTreeSet::new(),
+            producers: Vec::new(),
+        }
+    }
+}
+
 /// The templates of one instance of a target, or of the project itself.
 #[derive(Debug)]
 pub(crate) struct Producer {

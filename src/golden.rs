@@ -46,6 +46,9 @@ pub enum Scope {
     Whole,
     /// These targets: what the others made stays, in the tree and in the manifest.
     Targets(BTreeSet<String>),
+    /// Nothing any more: the tree is of an environment that is gone. What the manifest lists is deleted, and the
+    /// manifest and the sums with it, but for what lies in these folders, which have trees of their own.
+    Retired(Vec<Utf8PathBuf>),
 }
 
 /// What becomes of an artifact.
@@ -112,9 +115,9 @@ pub struct Changes {
     pub(crate) outcomes: Vec<Outcome>,
     /// Paths that are known but no longer made, with the file to delete where there is one.
     pub(crate) gone: BTreeMap<String, Option<Old>>,
-    /// What the manifest will be, and its text and that of the sums where the files differ.
+    /// What the manifest will be, and its text and that of the sums where the files differ; none where they go.
     pub(crate) manifest: Manifest,
-    pub(crate) texts: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) texts: Vec<(&'static str, Option<Vec<u8>>)>,
     /// What the list of a killed render says of files that this scope leaves out.
     pub(crate) left_pending: Pending,
 }
@@ -195,6 +198,8 @@ pub struct Tree {
     manifest: Manifest,
     manifest_text: Option<Vec<u8>>,
     broken: Option<String>,
+    /// Trees below this one that no environment has any more.
+    retired: Vec<Utf8PathBuf>,
     sums_text: Option<Vec<u8>>,
     pending: Pending,
 }
@@ -211,6 +216,7 @@ impl Tree {
             manifest: Manifest::default(),
             manifest_text: None,
             broken: None,
+            retired: Vec::new(),
             sums_text: None,
             pending: Pending::default(),
         };
@@ -231,6 +237,7 @@ impl Tree {
                 Err(why) => tree.broken = Some(why),
             }
         }
+        tree.retired = retired(root, folder, &[folder.to_owned()])?;
         if let Some(text) = tree.read(Utf8Path::new(PENDING))? {
             tree.pending = Pending::parse(&text);
         }
@@ -339,6 +346,7 @@ impl Tree {
             self.manifest.iter().map(|entry| entry.path.as_str()).chain(self.pending.paths()).collect();
         let in_scope = |path: &str| match scope {
             Scope::Whole => true,
+            Scope::Retired(kept) => !self.lies_in(path, kept),
             Scope::Targets(targets) => {
                 self.manifest.get(path).is_some_and(|entry| targets.contains(&entry.target))
             }
@@ -411,25 +419,28 @@ impl Tree {
         let mut warnings = Diagnostics::default();
         if let Some(why) = &self.broken {
             let message = format!("the manifest of `{}` is broken: {why}", self.folder);
-            if *scope == Scope::Whole {
-                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
-                    self.shown(MANIFEST),
-                    "until it is written anew, every file that differs counts as edited",
-                ));
-            } else {
+            if matches!(scope, Scope::Targets(_)) {
                 obstacles.push(
                     Diagnostic::error(&code::GOLDEN_MANIFEST, message)
                         .at_file(self.shown(MANIFEST), "what this render leaves out would be lost from it")
                         .hint("render all targets, which writes it anew"),
                 );
+            } else {
+                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
+                    self.shown(MANIFEST),
+                    "until it is written anew, every file that differs counts as edited",
+                ));
             }
         }
-        warnings.extend(
-            self.unknown(|path| known.contains(path) || fresh.contains(path) || links.contains(path)),
-        );
+        warnings.extend(self.unknown(|path| {
+            known.contains(path)
+                || fresh.contains(path)
+                || links.contains(path)
+                || matches!(scope, Scope::Retired(kept) if self.lies_in(path, kept))
+        }));
 
         let mut manifest = match scope {
-            Scope::Whole => Manifest::default(),
+            Scope::Whole | Scope::Retired(_) => Manifest::default(),
             Scope::Targets(_) => self.manifest.clone(),
         };
         for path in gone.keys() {
@@ -438,10 +449,11 @@ impl Tree {
         for outcome in &outcomes {
             manifest.insert(outcome.entry.clone());
         }
-        let mut texts = vec![(SUMS, manifest.to_sums()), (MANIFEST, manifest.to_json())];
+        let text = |text: Vec<u8>| (!matches!(scope, Scope::Retired(_))).then_some(text);
+        let mut texts = vec![(SUMS, text(manifest.to_sums())), (MANIFEST, text(manifest.to_json()))];
         texts.retain(|(name, text)| {
             let there = if *name == SUMS { &self.sums_text } else { &self.manifest_text };
-            there.as_ref() != Some(text)
+            there != text
         });
         let mut left_pending = self.pending.clone();
         left_pending.retain(|path| !fresh.contains(path) && !in_scope(path));
@@ -485,6 +497,11 @@ impl Tree {
             }
             _ => diagnostic,
         }
+    }
+
+    fn lies_in(&self, path: &str, folders: &[Utf8PathBuf]) -> bool {
+        let shown = self.shown(path);
+        folders.iter().any(|folder| folder.starts_with(&self.folder) && shown.starts_with(folder))
     }
 
     /// The first symbolic link on the way to a path, itself included.
@@ -531,6 +548,7 @@ impl Tree {
             .filter(|(_, kind)| **kind != Kind::Folder)
             .map(|(path, _)| path.as_str())
             .filter(|path| !known(path) && !RESERVED.contains(path))
+            .filter(|path| !self.lies_in(path, &self.retired))
             .chain(self.unprintable.iter().map(String::as_str))
             .collect();
         unknown.sort_unstable();
@@ -616,6 +634,39 @@ impl Tree {
     pub(crate) fn shown(&self, path: &str) -> Utf8PathBuf {
         self.folder.join(path)
     }
+}
+
+/// The trees in the golden folder, or the one that the folder itself is, that no environment has any more: a tree
+/// has a manifest and sums that belong together. `current` are the folders of all trees of the project.
+pub fn retired(
+    root: &Utf8Path,
+    golden: &Utf8Path,
+    current: &[Utf8PathBuf],
+) -> Result<Vec<Utf8PathBuf>, Diagnostic> {
+    let mut folders = vec![golden.to_owned()];
+    let inside = walkdir::WalkDir::new(root.join(golden)).min_depth(1).max_depth(1).sort_by_file_name();
+    for entry in inside.into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_dir()) {
+        folders.extend(entry.file_name().to_str().map(|name| golden.join(name)));
+    }
+    let mut found = Vec::new();
+    for folder in folders.into_iter().filter(|folder| !current.contains(folder)) {
+        let read = |name: &str| -> Result<Option<Vec<u8>>, Diagnostic> {
+            let path = folder.join(name);
+            let failed = |error: &io::Error| unreadable(path.clone(), error);
+            if kind_of(&root.join(&path)).map_err(|error| failed(&error))? != Some(Kind::File) {
+                return Ok(None);
+            }
+            let (mut file, _) = open_regular(&root.join(&path)).map_err(|error| failed(&error))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+            Ok(Some(bytes))
+        };
+        let manifest = read(MANIFEST)?.and_then(|text| Manifest::parse(&text).ok());
+        if manifest.is_some_and(|manifest| read(SUMS).ok().flatten() == Some(manifest.to_sums())) {
+            found.push(folder);
+        }
+    }
+    Ok(found)
 }
 
 /// The golden file and the fresh bytes, read and hashed side by side.

@@ -293,7 +293,9 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
     }
     let golden = reader.folder(section.golden.as_ref(), "golden");
     let templates = reader.folder(section.templates.as_ref(), target::FOLDER);
-    if golden.starts_with(&templates) || templates.starts_with(&golden) {
+    // A folder that is refused is empty by now.
+    let named = !golden.as_str().is_empty() && !templates.as_str().is_empty();
+    if named && (golden.starts_with(&templates) || templates.starts_with(&golden)) {
         let place = section.golden.or(section.templates).map_or(Span::new(file, 0..0), |at| at.span(file));
         reader.value(
             place,

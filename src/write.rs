@@ -293,7 +293,10 @@ impl Staging {
         }
 
         for (name, text) in &changes.texts {
-            self.write_own(name, text, false)?;
+            match text {
+                Some(text) => self.write_own(name, text, false)?,
+                None => self.take_away(name).map_err(|error| self.failed(name, &error))?,
+            }
         }
         let left = &changes.left_pending;
         if !left.is_empty() && (moves || left != self.tree.pending()) {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::determinism::Processes;
 use super::diff::compare;
-use super::render::{artifacts, artifacts_of};
+use super::render::{artifacts, artifacts_of, retired};
 use super::session::Session;
 use super::{Exit, Part};
 use crate::compile::{Compilation, RenderFailure};
@@ -45,7 +45,10 @@ impl Check {
         let disk = Disk::new(root.clone());
         let selection = self.part.selection();
         let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
-        let Some(all) = compare(session, &root, &disk, &compilation, &self.part) else {
+        let Some(gone) = retired(session, &root, &compilation, &selection) else {
+            return session.fail(NOTHING);
+        };
+        let Some(all) = compare(session, &root, &disk, &compilation, &gone, &self.part) else {
             return session.fail(NOTHING);
         };
         let mut changes = Vec::new();

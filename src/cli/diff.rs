@@ -7,12 +7,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
-use super::render::{artifacts, scope};
+use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::diagnostic::{Diagnostic, code};
-use crate::golden::{Change, ChangeKind, Changes, Tree};
+use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::report::{ArtifactChange, Status};
 use crate::source::Disk;
 
@@ -49,9 +49,11 @@ pub(super) fn compare<'a>(
     root: &Utf8Path,
     disk: &Disk,
     compilation: &'a Compilation,
+    gone: &'a [Environment],
     part: &Part,
 ) -> Option<Vec<Compared<'a>>> {
     let selection = part.selection();
+    let current = folders(compilation);
     let mut all = Vec::new();
     session.rendering(compilation);
     for environment in &compilation.environments {
@@ -77,6 +79,11 @@ pub(super) fn compare<'a>(
         let changes = tree.changes(outcomes, &scope(environment, &selection));
         all.push(Compared { environment, tree, changes });
     }
+    for environment in gone {
+        let tree = session.diagnostics.take(Tree::open(root, &environment.folder))?;
+        let changes = tree.changes(Vec::new(), &Scope::Retired(current.clone()));
+        all.push(Compared { environment, tree, changes });
+    }
     session.diagnostics.extend(session.sources.changed(disk));
     (!session.diagnostics.has_errors()).then_some(all)
 }
@@ -88,7 +95,10 @@ impl Diff {
         let Some(compilation) = session.prepare(&disk, &self.part.selection()) else {
             return session.fail(NOTHING);
         };
-        let Some(all) = compare(session, &root, &disk, &compilation, &self.part) else {
+        let Some(gone) = retired(session, &root, &compilation, &self.part.selection()) else {
+            return session.fail(NOTHING);
+        };
+        let Some(all) = compare(session, &root, &disk, &compilation, &gone, &self.part) else {
             return session.fail(NOTHING);
         };
 

@@ -3,13 +3,14 @@
 use std::io;
 use std::mem::ManuallyDrop;
 
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
-use crate::compile::{Environment, RenderFailure, Selection};
+use crate::compile::{Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, code};
-use crate::golden::{ChangeKind, Changes, Scope};
+use crate::golden::{self, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
 use crate::source::Disk;
 use crate::write::Batch;
@@ -42,9 +43,19 @@ impl Render {
         let compilation = ManuallyDrop::new(compilation);
 
         session.stop_on_signals()?;
-        let mut batch = Batch::new(root, session.stop.clone());
+        let mut batch = Batch::new(root.clone(), session.stop.clone());
         for environment in &compilation.environments {
             if let Err(diagnostic) = batch.open(&environment.folder, scope(environment, &selection)) {
+                session.diagnostics.push(diagnostic);
+                return session.fail(NOTHING);
+            }
+        }
+        let current = folders(&compilation);
+        let Some(gone) = retired(session, &root, &compilation, &selection) else {
+            return session.fail(NOTHING);
+        };
+        for environment in gone {
+            if let Err(diagnostic) = batch.open(&environment.folder, Scope::Retired(current.clone())) {
                 session.diagnostics.push(diagnostic);
                 return session.fail(NOTHING);
             }
@@ -99,6 +110,29 @@ impl Render {
 /// Which part of an environment's golden tree a selection renders.
 pub(super) fn scope(environment: &Environment, selection: &Selection) -> Scope {
     if selection.is_whole() { Scope::Whole } else { Scope::Targets(environment.targets()) }
+}
+
+/// The golden folders of a project's environments, or the one that there is without any.
+pub(super) fn folders(compilation: &Compilation) -> Vec<Utf8PathBuf> {
+    let project = &compilation.project;
+    let names = project.environments.iter().map(|environment| environment.name.as_str());
+    names
+        .map(|name| if name.is_empty() { project.golden.clone() } else { project.golden.join(name) })
+        .collect()
+}
+
+/// The environments that are gone, but have left their golden trees; none where a part is meant.
+pub(super) fn retired(
+    session: &mut Session,
+    root: &Utf8Path,
+    compilation: &Compilation,
+    selection: &Selection,
+) -> Option<Vec<Environment>> {
+    if !selection.is_whole() || !selection.environments.is_empty() {
+        return Some(Vec::new());
+    }
+    let found = golden::retired(root, &compilation.project.golden, &folders(compilation));
+    Some(session.diagnostics.take(found)?.into_iter().map(Environment::retired).collect())
 }
 
 /// The changes of a tree as reports show them.

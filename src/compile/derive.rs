@@ -130,6 +130,7 @@ impl Deriver {
             table: schema.name.clone(),
             columns,
             hidden,
+            derives: true,
             complete: true,
         });
         let row = ViewId(views.len() - 1);

@@ -40,6 +40,7 @@ pub(super) fn all(tables: &Tables) -> Vec<View> {
                 table: schema.name.clone(),
                 columns: columns.collect(),
                 hidden: Vec::new(),
+                derives: false,
                 complete: schema.complete,
             }
         })

@@ -46,8 +46,10 @@ pub struct View {
     pub table: String,
     /// The columns, in the table's order.
     pub columns: IndexMap<String, Type>,
-    /// Columns that the table has, but the target does not require.
+    /// Columns that the table has, but the target does not require, or that are not computed yet.
     pub hidden: Vec<String>,
+    /// Whether a derived column is computed from a row.
+    pub derives: bool,
     /// Whether all columns are known; where a source could not be read they are not, and nothing is said of them.
     pub complete: bool,
 }
@@ -1102,6 +1104,11 @@ fn unknown_column(view: &View, name: &str) -> Diagnostic {
         format!("table `{}` has no column `{name}`", view.name),
     );
     if view.hidden.iter().any(|hidden| hidden == name) {
+        if view.derives {
+            return diagnostic.hint(
+                "a derived column is computed from those of the source and from derived ones declared before it",
+            );
+        }
         return diagnostic.hint(format!(
             "the project's table `{}` has it; add it to `[requires.tables.{}]` in target.toml",
             view.table, view.name

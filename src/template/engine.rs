@@ -163,15 +163,34 @@ struct Unlocated<'a> {
 
 impl Unlocated<'_> {
     fn locate(&self, error: &tera::Error, code: &'static crate::diagnostic::Code) -> Diagnostic {
-        let diagnostic = Diagnostic::error(code, filter::error_text(error));
+        let text = filter::error_text(error);
         let (ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report)) = error.kind() else {
-            return diagnostic;
+            return self.read(&text, code).unwrap_or_else(|| Diagnostic::error(code, text));
         };
+        let diagnostic = Diagnostic::error(code, text);
         let Some(number) = self.library.find(report.filename()) else { return diagnostic };
         let range = &report.span().range;
         let template = &self.library.templates[number];
         let original = |at| original_offset(template.tree.source(), &self.insertions[number], at);
         diagnostic.at(template.span(original(range.start)..original(range.end)), "while this was rendered")
+    }
+
+    /// What Tera says of several templates together has its place in the text only: `error: … --> NAME:LINE:COLUMN`.
+    fn read(&self, text: &str, code: &'static crate::diagnostic::Code) -> Option<Diagnostic> {
+        let (message, rest) = text.strip_prefix("error: ")?.split_once("\n --> ")?;
+        let mut place = rest.lines().next()?.rsplitn(3, ':');
+        let column: usize = place.next()?.parse().ok()?;
+        let line: usize = place.next()?.parse().ok()?;
+        let number = self.library.find(place.next()?)?;
+        let template = &self.library.templates[number];
+        let printed = template.tree.print(&self.insertions[number]);
+        let start: usize = printed.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+        let before =
+            printed.get(start..)?.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum::<usize>();
+        let at = original_offset(template.tree.source(), &self.insertions[number], start + before);
+        let mut message = message.to_owned();
+        message.get_mut(..1)?.make_ascii_lowercase();
+        Some(Diagnostic::error(code, message).at(template.span(at..at), ""))
     }
 }
 

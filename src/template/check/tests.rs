@@ -43,6 +43,7 @@ fn globals() -> Globals {
         table: name.into(),
         columns,
         hidden: hidden.iter().map(|name| (*name).to_owned()).collect(),
+        derives: false,
         complete: true,
     };
     let values = columns(&[

@@ -22,6 +22,8 @@ const MOST_OPERATORS: usize = 256;
 const MOST_ARRAYS: usize = 2;
 /// How deep indexes may nest.
 const MOST_BRACKETS: usize = 4;
+/// Tera nests each `elif` in the one before it, without a limit, and its stack ends.
+const MOST_ELIFS: usize = 100;
 
 /// Names that no variable can have.
 const RESERVED: [&str; 16] = [
@@ -159,6 +161,8 @@ struct Parser<'a> {
     end: usize,
     errors: Vec<SyntaxError>,
     open: Vec<Open>,
+    /// How many `elif` lead to this place.
+    elifs: usize,
     /// How many operators the outermost expression has so far.
     operators: usize,
     depth: usize,
@@ -188,6 +192,7 @@ impl<'a> Parser<'a> {
                 }),
             errors,
             open: Vec::new(),
+            elifs: 0,
             operators: 0,
             depth: 0,
             arrays: 0,
@@ -762,6 +767,8 @@ impl<'a> Parser<'a> {
     }
 
     fn condition(&mut self, start: usize) -> Option<NodeKind> {
+        // Those of an `if` in a branch stand behind all that lead there.
+        let before = self.elifs;
         let mut branches = Vec::new();
         let mut otherwise = None;
         let mut opening = start..start;
@@ -775,7 +782,18 @@ impl<'a> Parser<'a> {
             if !self.at("elif") {
                 break;
             }
+            self.elifs += 1;
+            if self.elifs > MOST_ELIFS {
+                let error =
+                    SyntaxError::new(opening, format!("more than {MOST_ELIFS} `elif` follow each other"))
+                        .hint("look it up in a map or a table");
+                self.fail(error);
+                self.next = self.tokens.len();
+                self.lost = true;
+                return None;
+            }
         }
+        self.elifs = before;
         if self.at("else") {
             self.close();
             otherwise = Some(self.body(Place::If, opening, &["endif"])?);
