@@ -211,10 +211,16 @@ impl Templates {
             files.insert(target.name.clone(), read(&folder, &target.templates));
         }
         if !project.artifacts.is_empty() {
-            let own: Vec<Utf8PathBuf> = target::templates(&all, &project.templates)
-                .into_iter()
-                .filter(|path| path.parent().is_none_or(|parent| parent.as_str().is_empty()))
-                .collect();
+            // Folders of targets and what they share are no templates of the project itself.
+            let is_own = |path: &Utf8PathBuf| match path.components().next() {
+                Some(first) if path.components().count() > 1 => {
+                    let folder = project.templates.join(first.as_str());
+                    folder != shared_folder && !all.contains(&folder.join(target::FILE))
+                }
+                _ => true,
+            };
+            let own: Vec<Utf8PathBuf> =
+                target::templates(&all, &project.templates).into_iter().filter(is_own).collect();
             files.insert(String::new(), read(&project.templates, &own));
         }
         Self { files }

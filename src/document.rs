@@ -6,8 +6,10 @@
 //! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
 
 use std::borrow::{Borrow, Cow};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -186,9 +188,10 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     if diagnostics.len() > before {
         return None;
     }
-    let schema = schema::<T>();
+    // Without the transformations that an older draft for editors takes.
+    let schema = SchemaSettings::default().into_generator().into_root_schema_for::<T>();
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
-    let mut walk = Walk { root: schema.as_value(), file, diagnostics };
+    let mut walk = Walk { root: schema.as_value(), file, diagnostics, met: BTreeMap::new() };
     let fits = walk.value(schema.as_value(), &mut root, "");
     let DeValue::Table(table) = root.into_inner() else { return None };
     if !fits {
@@ -270,30 +273,34 @@ struct Walk<'a> {
     root: &'a Json,
     file: FileId,
     diagnostics: &'a mut Diagnostics,
+    /// The alternatives of the schemas that were met, by their addresses: most are met again and again.
+    met: BTreeMap<*const Json, Rc<[Branch<'a>]>>,
 }
 
 /// One kind of value that a schema accepts.
+#[derive(Clone, Copy)]
 struct Branch<'a> {
     kind: Option<&'static str>,
     schema: &'a Json,
     /// What the texts of an enumeration are called.
     noun: Option<&'a str>,
+    properties: Option<&'a serde_json::Map<String, Json>>,
+    /// The schema of keys that are no property.
+    others: &'a Json,
+    required: &'a [Json],
 }
 
 impl<'a> Walk<'a> {
     /// Checks a value, and takes out of it what does not fit; says whether it may stay itself.
     fn value(&mut self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>, path: &str) -> bool {
-        let mut branches = Vec::new();
-        self.branches(schema, None, &mut branches);
+        let branches = self.branches(schema);
         let found = kind(value.get_ref());
-        branches.retain(|branch| branch.kind != Some("nothing"));
-        let mut expected: Vec<&str> = branches.iter().filter_map(|branch| branch.kind).collect();
-        let fits = |branch: &Branch<'_>| {
+        let fits = |branch: &&Branch<'_>| {
             branch.kind.is_none_or(|kind| kind == found || (kind == "a number" && found == "a whole number"))
         };
-        branches.retain(fits);
         let span = value.span();
-        let Some(first) = branches.first() else {
+        let Some(first) = branches.iter().find(fits) else {
+            let mut expected: Vec<&str> = branches.iter().filter_map(|branch| branch.kind).collect();
             expected.dedup();
             let expected = expected.join(" or ");
             self.report(
@@ -304,7 +311,7 @@ impl<'a> Walk<'a> {
             return false;
         };
         match value.get_mut() {
-            DeValue::Table(table) => self.table(first.schema, table, span, path),
+            DeValue::Table(table) => self.table(first, table, span, path),
             DeValue::Array(array) => {
                 let items = first.schema.get("items").unwrap_or(&ANY);
                 let entries = std::mem::replace(array, DeArray::new()).into_iter().enumerate();
@@ -323,14 +330,17 @@ impl<'a> Walk<'a> {
                 );
                 return false;
             }
-            DeValue::String(text) => return self.text(&branches, text, span, path),
+            DeValue::String(text) => {
+                let branches: Vec<&Branch<'a>> = branches.iter().filter(fits).collect();
+                return self.text(&branches, text, span, path);
+            }
             _ => {}
         }
         true
     }
 
     /// Checks a text against the enumerations that are all it may be.
-    fn text(&mut self, branches: &[Branch<'a>], text: &str, span: Range<usize>, path: &str) -> bool {
+    fn text(&mut self, branches: &[&Branch<'a>], text: &str, span: Range<usize>, path: &str) -> bool {
         let mut known = Vec::new();
         for branch in branches {
             match (branch.schema.get("const"), branch.schema.get("enum").and_then(Json::as_array)) {
@@ -350,13 +360,11 @@ impl<'a> Walk<'a> {
         false
     }
 
-    fn table<'t>(&mut self, schema: &'a Json, table: &mut DeTable<'t>, span: Range<usize>, path: &str) {
-        let properties = schema.get("properties").and_then(Json::as_object);
-        let others = schema.get("additionalProperties").unwrap_or(&ANY);
+    fn table<'t>(&mut self, branch: &Branch<'a>, table: &mut DeTable<'t>, span: Range<usize>, path: &str) {
+        let Branch { properties, others, required, .. } = *branch;
         let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
 
-        let required = schema.get("required").and_then(Json::as_array);
-        for name in required.into_iter().flatten().filter_map(Json::as_str) {
+        for name in required.iter().filter_map(Json::as_str) {
             if !table.contains_key(name) {
                 let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
                 self.report(
@@ -393,33 +401,53 @@ impl<'a> Walk<'a> {
     }
 
     /// Puts an empty table in the place of a value, if a table is accepted there.
-    fn empty(&self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>) -> bool {
-        let mut branches = Vec::new();
-        self.branches(schema, None, &mut branches);
-        let accepted = branches.iter().any(|branch| branch.kind == Some("a table"));
+    fn empty(&mut self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>) -> bool {
+        let accepted = self.branches(schema).iter().any(|branch| branch.kind == Some("a table"));
         *value.get_mut() = DeValue::Table(DeTable::new());
         accepted
     }
 
-    /// The alternatives of a schema, with its references followed.
-    fn branches(&self, schema: &'a Json, noun: Option<&'a str>, into: &mut Vec<Branch<'a>>) {
+    /// The alternatives of a schema, with its references followed, without null.
+    fn branches(&mut self, schema: &'a Json) -> Rc<[Branch<'a>]> {
+        let address = std::ptr::from_ref(schema);
+        if let Some(met) = self.met.get(&address) {
+            return Rc::clone(met);
+        }
+        let mut branches = Vec::new();
+        self.follow(schema, None, &mut branches);
+        branches.retain(|branch| branch.kind != Some("nothing"));
+        let branches = Rc::from(branches);
+        self.met.insert(address, Rc::clone(&branches));
+        branches
+    }
+
+    fn follow(&self, schema: &'a Json, noun: Option<&'a str>, into: &mut Vec<Branch<'a>>) {
         let noun = schema.get("title").and_then(Json::as_str).or(noun);
         if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
             if let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
-                self.branches(target, noun, into);
+                self.follow(target, noun, into);
             }
             return;
         }
         for key in ["allOf", "anyOf", "oneOf"] {
             if let Some(several) = schema.get(key).and_then(Json::as_array) {
                 for schema in several {
-                    self.branches(schema, noun, into);
+                    self.follow(schema, noun, into);
                 }
                 return;
             }
         }
         let date = schema.get("format").and_then(Json::as_str) == Some("date");
-        let mut push = |kind| into.push(Branch { kind, schema, noun });
+        let mut push = |kind| {
+            into.push(Branch {
+                kind,
+                schema,
+                noun,
+                properties: schema.get("properties").and_then(Json::as_object),
+                others: schema.get("additionalProperties").unwrap_or(&ANY),
+                required: schema.get("required").and_then(Json::as_array).map_or(&[], Vec::as_slice),
+            });
+        };
         match schema.get("type") {
             Some(Json::String(name)) => push(Some(word(name, date))),
             Some(Json::Array(names)) => {

@@ -78,7 +78,8 @@ pub(crate) fn plan(
 ) -> Vec<Planned> {
     let mut planned = Vec::new();
     for (number, producer) in producers.iter().enumerate() {
-        let unparsed = producer.artifacts.iter().enumerate().map(|(at, artifact)| Unparsed {
+        let templates = producer.artifacts.iter().enumerate().filter(|(_, artifact)| !is_literal(artifact));
+        let unparsed = templates.map(|(at, artifact)| Unparsed {
             name: at.to_string(),
             origin: Origin::Toml { value: artifact.path.span, prefix: 0 },
             text: artifact.path.value.clone(),
@@ -162,6 +163,11 @@ pub(crate) fn plan(
     planned
 }
 
+/// Whether the path of an artifact is what stands there: it has no tag, nor a character that templates refuse.
+fn is_literal(artifact: &Artifact) -> bool {
+    artifact.path.value.is_ascii() && !artifact.path.value.contains('{')
+}
+
 /// The templates of the paths of one producer.
 struct Paths {
     library: Library,
@@ -170,6 +176,9 @@ struct Paths {
 
 impl Paths {
     fn render(&self, name: &str, artifact: &Artifact, context: &Context) -> Result<Utf8PathBuf, Diagnostic> {
+        if is_literal(artifact) {
+            return Ok(artifact.path.value.as_str().into());
+        }
         let mut bytes = Vec::new();
         match self.engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
             Ok(()) => {}
@@ -214,7 +223,12 @@ fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, di
                 None => diagnostic.at(planned.span, text),
             };
         }
-        if one.row.is_some() && one.span == other.span {
+        if one.target != other.target && one.span == other.span {
+            diagnostic = diagnostic.hint(format!(
+                "give `{}` or `{}` a `root` of its own, below which its artifacts lie",
+                other.target, one.target
+            ));
+        } else if one.row.is_some() && one.span == other.span {
             diagnostic = diagnostic.at(one.span, "the path does not tell the rows apart");
         } else if one.row.is_some() || other.row.is_some() {
             diagnostic =

@@ -10,14 +10,12 @@ use serde::Deserialize;
 use crate::diagnostic::{CODES, Diagnostic, Diagnostics, code};
 use crate::document::{self, Any, At, Date, Located, Map};
 use crate::source::{FileId, Sources, Span, World};
+use crate::table;
 use crate::table::spec::{ColumnSpec, OneOrMany};
 use crate::target::{self, Artifact, ArtifactSection};
 
 /// The name of the file that makes a folder a project.
 pub const FILE: &str = "confwright.toml";
-
-/// Names that templates use for something else than a table.
-pub const RESERVED: [&str; 5] = ["project", "values", "environment", "row", "loop"];
 
 /// confwright.toml: a project of tables, values, targets and rules.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -379,12 +377,12 @@ impl Reader<'_> {
     /// Checks the name of a table or a column.
     pub(crate) fn identifier(&mut self, what: &str, name: &str, span: Span) {
         let error = |message: String| Diagnostic::error(&code::PROJECT_NAME, message);
-        if !is_identifier(name) {
+        if !table::is_name(name) {
             self.diagnostics.push(
                 error(format!("`{name}` cannot be the name of a {what}"))
                     .at(span, "a name is lower-case letters, digits and `_`, and begins with no digit"),
             );
-        } else if RESERVED.contains(&name) {
+        } else if table::RESERVED.contains(&name) {
             self.diagnostics.push(
                 error(format!("`{name}` cannot be the name of a {what}: it is reserved"))
                     .at(span, "templates use this name for something else"),
@@ -742,12 +740,6 @@ fn known_names(what: &str, names: &BTreeSet<&str>) -> String {
     }
 }
 
-/// Whether a name can be that of a table, a column or a component: `[a-z_][a-z0-9_]*`.
-pub fn is_identifier(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
 /// Whether a text has the form of a diagnostic's identifier: `stage::what`.
 fn is_id(id: &str) -> bool {
     let part = |part: &str| {
@@ -1002,7 +994,7 @@ port = "port"
         bad(
             "[project]\nname = mail\nname = \"a\"\nname = \"b\"\n[targets\n",
             &[
-                "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML",
+                "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML | hint: put text between quotes",
                 "project::syntax: duplicate key | 3:1 this is not TOML",
                 "project::syntax: duplicate key | 4:1 this is not TOML",
                 "project::syntax: unclosed table, expected `]` | 5:9 this is not TOML",
@@ -1021,7 +1013,9 @@ port = "port"
         let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
         let world = Memory([(FILE.into(), b"[values]\na = \"\xff\"\n".to_vec())].into());
         assert!(load(&world, &mut sources, &mut diagnostics).is_none());
-        let expected = ["source::utf8: `confwright.toml` is not UTF-8 | 2:6 this byte begins no character"];
+        let expected = [
+            "source::utf8: `confwright.toml` is not UTF-8 | 2:6 this byte is part of no character | hint: convert it, for example with `iconv -f latin1 -t utf-8`",
+        ];
         assert_eq!(lines(&diagnostics, &sources), expected);
         let mut diagnostics = Diagnostics::default();
         assert!(load(&Memory::default(), &mut Sources::default(), &mut diagnostics).is_none());

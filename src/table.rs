@@ -79,6 +79,8 @@ pub struct Table {
     keys: Option<Arc<Keys>>,
     /// For each column that refers to a table, the keys of that table.
     lookups: Vec<Option<Arc<Keys>>>,
+    /// For each column whether the first pass found all its cells to be text in its canonical form.
+    canonical: Vec<bool>,
     /// Whether nothing is wrong with it and with what it refers to.
     sound: bool,
 }
@@ -299,6 +301,12 @@ impl Table {
                 continue;
             }
             let cell = source.cell(record, number, column);
+            if let Some(Raw::Plain(text)) = cell.map(|cell| &cell.raw)
+                && self.canonical.get(number) == Some(&true)
+            {
+                values.push(Value::Text((&**text).into()));
+                continue;
+            }
             let value = match cell.filter(|cell| !matches!(cell.raw, Raw::Empty)) {
                 Some(cell) => column.read_cell(cell).map_err(|(wrong, range)| (wrong, Some(range))),
                 None => column.empty().map_err(|wrong| (wrong, cell.map(|cell| cell.range.clone()))),

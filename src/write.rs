@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -30,6 +31,11 @@ pub use copy::InputCopy;
 mod folder;
 
 pub use folder::fill;
+
+/// How often a lock that is held is tried again, and the time between: a child that a render's process has just
+/// forked holds its lock for a moment after it is released.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The mode of every folder that is made, whatever the umask.
 const FOLDER_MODE: u32 = 0o755;
@@ -498,10 +504,17 @@ fn lock(root: &Utf8Path, folder: &Utf8Path, made: &mut Vec<Undo>) -> Result<File
             .hint("run again when it is done")
     };
     let lock = File::open(&place).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(locked(made)),
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    let mut tries = 0;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Err(locked(made)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
     // A render that failed may have removed the folder that was opened here.
     let mine = lock.metadata().map_err(failed)?;

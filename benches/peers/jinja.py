@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import sys
 
 import jinja2
@@ -10,6 +11,7 @@ table, templates, out, site, *names = sys.argv[1:]
 engine = jinja2.Environment(loader=jinja2.FileSystemLoader(templates), keep_trailing_newline=True)
 with open(table, newline="") as file:
     rows = list(csv.DictReader(file))
+os.makedirs(out)
 with open(f"{out}/SHA256SUMS", "w") as sums:
     for name in names:
         data = engine.get_template(f"{name}.tera").render(values={"site": site}, mx=rows).encode()

@@ -54,13 +54,14 @@ fn main() -> Result<()> {
     for name in names {
         engine.add_raw_template(name, &std::fs::read_to_string(format!("{templates}/{name}.tera"))?)?;
     }
+    std::fs::create_dir_all(out)?;
     let mut sums = File::create(format!("{out}/SHA256SUMS"))?;
     for name in names {
         let hashed = Hashed { inner: File::create(format!("{out}/{name}"))?, hash: Sha256::new() };
         let mut sink = BufWriter::with_capacity(256 * 1024, hashed);
         engine.render_to(name, &context, &mut sink)?;
-        let hash = sink.into_inner()?.hash.finalize();
-        for byte in hash {
+        sink.flush()?;
+        for byte in sink.into_parts().0.hash.finalize() {
             write!(sums, "{byte:02x}")?;
         }
         writeln!(sums, "  {name}")?;

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use indexmap::IndexMap;
-use tera::value::Key;
-use tera::{Map, Value as Data};
+use tera::{Context, Value as Data};
 
 use super::view;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -13,7 +13,7 @@ use crate::project;
 use crate::source::{Sources, Span};
 use crate::table::{Schema, Tables, Value};
 use crate::template::check::{self, Globals, View};
-use crate::template::data::{self, Rows};
+use crate::template::data::{self, ColumnKey, Rows};
 use crate::template::engine::Engine;
 use crate::template::library::{Unparsed, expression_error};
 use crate::template::syntax::Delimiters;
@@ -25,17 +25,21 @@ const NAME: &str = "expression";
 
 /// Computes the derived columns of an environment. Each expression is checked once, when its first row comes.
 pub(super) struct Deriver {
-    values: (Type, Data),
-    names: (String, String),
+    values: Type,
     libraries: BTreeMap<(String, String), Library>,
     state: RefCell<State>,
 }
 
+/// An engine with the keys of the rows that it evaluates.
+type Evaluator = (Engine, Rc<[ColumnKey]>);
+
 #[derive(Default)]
 struct State {
-    /// An engine for each sound expression.
-    engines: BTreeMap<(String, String), Option<Engine>>,
+    /// For each expression what evaluates it, if it is sound.
+    engines: BTreeMap<(String, String), Option<Evaluator>>,
     rows: Rows,
+    /// What every expression sees; the row is that of the last one.
+    context: Context,
     /// What is wrong with expressions, each told once.
     found: Diagnostics,
 }
@@ -57,11 +61,11 @@ impl Deriver {
                 }
             }
         }
+        let context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
         Self {
-            values: (view::type_of_values(&declared.values), view::data_of_values(&declared.values)),
-            names: (project.name.clone(), declared.name.clone()),
+            values: view::type_of_values(&declared.values),
             libraries,
-            state: RefCell::default(),
+            state: RefCell::new(State { context, ..State::default() }),
         }
     }
 
@@ -81,17 +85,13 @@ impl Deriver {
         let state = &mut *self.state.borrow_mut();
         if !state.engines.contains_key(&name) {
             let engine = self.engine(library, tables, schema, column);
-            state.engines.insert(name.clone(), state.found.take(engine));
+            let prepared = state.found.take(engine).map(|engine| (engine, data::keys(schema)));
+            state.engines.insert(name.clone(), prepared);
         }
-        let Some(Some(engine)) = state.engines.get(&name) else { return Err(None) };
-        let mut map = Map::with_capacity(column);
-        for (value, column) in row.iter().zip(&schema.columns[..column]) {
-            let data = state.rows.value(value, column.ty.refers_to(), tables);
-            map.insert(Key::from(column.name.clone()), data);
-        }
-        let mut context = data::context(&self.names.0, &self.names.1, self.values.1.clone());
-        context.insert_value("row", Data::from(map));
-        let data = engine.evaluate(library, NAME, &context).map_err(Some)?;
+        let Some(Some((engine, keys))) = state.engines.get(&name) else { return Err(None) };
+        let row = state.rows.map(schema, keys, &row[..column], tables);
+        state.context.insert_value("row", row);
+        let data = engine.evaluate(library, NAME, &state.context).map_err(Some)?;
         value_of(&data).ok_or_else(|| {
             let column = &schema.columns[column].name;
             let message = format!("the expression of `{column}` gives no value of a column");
@@ -133,7 +133,7 @@ impl Deriver {
             complete: true,
         });
         let row = ViewId(views.len() - 1);
-        let globals = Globals { views, tables: IndexMap::new(), values: self.values.0.clone() };
+        let globals = Globals { views, tables: IndexMap::new(), values: self.values.clone() };
         expression_engine(library, &globals, Some(row), |_| true, "a value of a column")
     }
 }

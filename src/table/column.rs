@@ -1,8 +1,10 @@
 //! A column: its type and constraints, resolved from what TOML says, and what a cell of it may hold.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::mem::discriminant;
+use std::sync::{Mutex, PoisonError};
 
 use ipnet::IpNet;
 use regex::Regex;
@@ -431,19 +433,19 @@ impl Column {
             |rest: String| Err(Fault::new(&code::TABLE_CONSTRAINT, format!("{} {rest}", shown(&written()))));
         if min.is_some() || max.is_some() {
             let Some((measure, unit)) = self.ty.measure(value) else { return Ok(()) };
-            let found = match measure {
+            let found = || match measure {
                 Measure::Whole(number) if !unit.is_empty() => format!("has {number}{unit}, "),
                 _ => "is ".to_owned(),
             };
             if let Some(min) = min
                 && measure < min.measure
             {
-                return fault(format!("{found}less than the `min` of {}{unit}", min.text));
+                return fault(format!("{}less than the `min` of {}{unit}", found(), min.text));
             }
             if let Some(max) = max
                 && measure > max.measure
             {
-                return fault(format!("{found}more than the `max` of {}{unit}", max.text));
+                return fault(format!("{}more than the `max` of {}{unit}", found(), max.text));
             }
         }
         if let Some(pattern) = pattern
@@ -653,7 +655,7 @@ impl Resolver<'_> {
         }
         match &fields.pattern {
             Some(_) if composite => self.stray("pattern", ty),
-            Some(pattern) => match Regex::new(&format!(r"\A(?:{pattern})\z")) {
+            Some(pattern) => match compiled(pattern) {
                 Ok(regex) => limits.pattern = Some(regex),
                 Err(error) => {
                     let reason = error.to_string();
@@ -727,6 +729,19 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+/// The regular expression that the whole of a value has to match.
+fn compiled(pattern: &str) -> Result<Regex, regex::Error> {
+    // A column is resolved for each environment and each target that requires it, and compiling is slow.
+    static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(regex) = compiled.get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = Regex::new(&format!(r"\A(?:{pattern})\z"))?;
+    compiled.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
 }
 
 #[cfg(test)]

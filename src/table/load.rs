@@ -245,6 +245,7 @@ impl Loader<'_> {
         let mut len = 0;
         let mut unknown = BTreeSet::new();
         let mut certificates = Vec::new();
+        let mut canonical = vec![true; schema.columns.len()];
         for (row, record) in source.records(&schema.name, self.sources).enumerate() {
             len += 1;
             let absent = || vec![Value::Absent; schema.columns.len()].into_boxed_slice();
@@ -310,8 +311,18 @@ impl Loader<'_> {
                     certificates.push((Utf8Path::new(folder).join(name), source.span(&range)));
                 }
             }
-            if let Some(held) = &mut held {
-                held.push(cells.into_boxed_slice());
+            match &mut held {
+                Some(held) => held.push(cells.into_boxed_slice()),
+                None => {
+                    for ((at, column), canonical) in schema.columns.iter().enumerate().zip(&mut canonical) {
+                        *canonical &=
+                            match (source.cell(&record, at, column).map(|cell| &cell.raw), &cells[at]) {
+                                (Some(Raw::Plain(written)), Value::Text(text)) => **written == **text,
+                                (Some(Raw::Plain(_)), _) => false,
+                                _ => true,
+                            };
+                    }
+                }
             }
         }
         let keys = self.keys(number, &mut all_seen, whole);
@@ -322,6 +333,7 @@ impl Loader<'_> {
         let table = &mut self.tables.map[number];
         table.len = len;
         table.held = held;
+        table.canonical = canonical;
         table.keys = keys;
     }
 

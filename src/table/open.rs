@@ -89,7 +89,7 @@ impl Opening<'_> {
         let lookups = columns.iter().map(|_| None).collect();
         let sound = source.is_some() && key.len() == spec.key.len();
         let schema = Schema { name: spec.name.clone(), columns, key, span: spec.span, complete };
-        Table { schema, source, len: 0, held: None, keys: None, lookups, sound }
+        Table { schema, source, len: 0, held: None, keys: None, lookups, canonical: Vec::new(), sound }
     }
 
     fn report(

@@ -125,7 +125,8 @@ pub(super) fn port(cell: &str) -> Parsed {
 /// An IPv4 address in dotted decimal, without leading zeros (RFC 6943, section 3.1.1, on why).
 pub(super) fn ipv4(cell: &str) -> Parsed {
     match cell.parse::<Ipv4Addr>() {
-        Ok(address) => Ok(text(address.to_string())),
+        // The parser accepts the canonical form only.
+        Ok(_) => Ok(text(cell)),
         Err(_) => Err(address_fault(cell, "an IPv4 address")),
     }
 }

@@ -25,6 +25,7 @@ use super::syntax::{
 use super::types::{TextKind, Type, ViewId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code};
 use crate::source::Span;
+use crate::table::RESERVED;
 use scope::{Inferred, Scope, Variable};
 
 /// A column of one of the project's tables.
@@ -356,9 +357,8 @@ impl<'a> Checker<'a> {
     }
 
     fn definable(&mut self, template: usize, name: &Name) {
-        let reserved = ["project", "values", "environment", "row", "loop"];
         let table = self.globals.tables.contains_key(&name.text);
-        if reserved.contains(&name.text.as_str()) || table {
+        if RESERVED.contains(&name.text.as_str()) || table {
             let what = if table { "is a table" } else { "is reserved" };
             self.report(
                 template,

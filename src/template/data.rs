@@ -1,24 +1,55 @@
 //! Table rows and values as the engine sees them.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tera::value::Key;
 use tera::{Context, Map, Value as Data};
 
 use crate::source::Sources;
-use crate::table::{Table, Tables, Value};
+use crate::table::{Schema, Table, Tables, Value};
 
 /// The rows of tables as maps, each converted once; a row that is referred to is shared.
 #[derive(Debug, Default)]
 pub struct Rows {
-    tables: BTreeMap<String, Vec<Option<Data>>>,
+    tables: BTreeMap<String, Held>,
+}
+
+/// A table that holds its rows, as far as they were converted.
+#[derive(Debug)]
+struct Held {
+    keys: Rc<[ColumnKey]>,
+    rows: Vec<Option<Data>>,
+}
+
+/// The key of a column in the maps of its rows. It sorts by the column's number, so that a sorted map, which is
+/// the cheapest one that the engine takes, has the order of the columns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ColumnKey {
+    number: usize,
+    key: Key<'static>,
+}
+
+impl From<ColumnKey> for Key<'static> {
+    fn from(column: ColumnKey) -> Self {
+        column.key
+    }
+}
+
+/// The keys of a table's rows, one for each column.
+pub(crate) fn keys(schema: &Schema) -> Rc<[ColumnKey]> {
+    let columns = schema.columns.iter().enumerate();
+    columns
+        .map(|(number, column)| ColumnKey { number, key: Key::String(Arc::from(column.name.as_str())) })
+        .collect()
 }
 
 impl Rows {
     /// All rows of a table, as a list.
     pub fn list(&mut self, table: &Table, tables: &Tables, sources: &Sources) -> Data {
-        let rows: Vec<Data> = self.each(table, tables, sources).collect();
+        let mut rows = Vec::with_capacity(table.len());
+        rows.extend(self.each(table, tables, sources));
         Data::from(rows)
     }
 
@@ -29,36 +60,50 @@ impl Rows {
         tables: &'a Tables,
         sources: &'a Sources,
     ) -> impl Iterator<Item = Data> + 'a {
-        let keys = keys(table);
+        let keys = keys(table.schema());
         table.rows(sources).map(move |row| match table.held(row.number) {
             Some(_) => self.held(table, row.number, tables),
-            None => self.map(table, &keys, &row.cells, tables),
+            None => self.map(table.schema(), &keys, &row.cells, tables),
         })
     }
 
     /// A row of a table that holds its rows. References form no circle and no endless chain, so this ends.
     fn held(&mut self, table: &Table, number: usize, tables: &Tables) -> Data {
         let name = &table.schema().name;
-        if let Some(Some(known)) = self.tables.get(name).and_then(|rows| rows.get(number)) {
+        if !self.tables.contains_key(name) {
+            let held = Held { keys: keys(table.schema()), rows: vec![None; table.len()] };
+            self.tables.insert(name.clone(), held);
+        }
+        let (Some(held), Some(values)) = (self.tables.get(name), table.held(number)) else {
+            return Data::none();
+        };
+        if let Some(Some(known)) = held.rows.get(number) {
             return known.clone();
         }
-        let Some(values) = table.held(number) else { return Data::none() };
-        let data = self.map(table, &keys(table), values, tables);
-        let rows = self.tables.entry(name.clone()).or_insert_with(|| vec![None; table.len()]);
-        rows[number] = Some(data.clone());
+        let keys = Rc::clone(&held.keys);
+        let data = self.map(table.schema(), &keys, values, tables);
+        if let Some(place) = self.tables.get_mut(name).and_then(|held| held.rows.get_mut(number)) {
+            *place = Some(data.clone());
+        }
         data
     }
 
-    fn map(&mut self, table: &Table, keys: &[Key<'static>], values: &[Value], tables: &Tables) -> Data {
-        let mut map = Map::with_capacity(keys.len());
-        for ((key, value), column) in keys.iter().zip(values).zip(&table.schema().columns) {
-            let data = self.value(value, column.ty.refers_to(), tables);
-            map.insert(key.clone(), data);
-        }
+    /// A row as a map; of fewer values than there are columns, the row so far.
+    pub(crate) fn map(
+        &mut self,
+        schema: &Schema,
+        keys: &[ColumnKey],
+        values: &[Value],
+        tables: &Tables,
+    ) -> Data {
+        let cells = keys.iter().zip(values).zip(&schema.columns);
+        let map: BTreeMap<ColumnKey, Data> = cells
+            .map(|((key, value), column)| (key.clone(), self.value(value, column.ty.refers_to(), tables)))
+            .collect();
         Data::from(map)
     }
 
-    pub(crate) fn value(&mut self, value: &Value, refers_to: Option<&str>, tables: &Tables) -> Data {
+    fn value(&mut self, value: &Value, refers_to: Option<&str>, tables: &Tables) -> Data {
         match value {
             Value::Absent => Data::none(),
             Value::Text(text) => Data::from(&**text),
@@ -76,10 +121,6 @@ impl Rows {
             },
         }
     }
-}
-
-fn keys(table: &Table) -> Vec<Key<'static>> {
-    table.schema().columns.iter().map(|column| Key::String(Arc::from(column.name.as_str()))).collect()
 }
 
 /// What every template sees of the project and the environment, with `values`.

@@ -9,6 +9,7 @@ use super::syntax::{
 };
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::source::{FileId, Sources, Span};
+use crate::table::is_name;
 
 /// Where a template's source stands.
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +150,18 @@ impl Library {
         for (number, template) in self.templates.iter().enumerate() {
             for component in template.tree.components() {
                 let name = &component.name;
+                if !is_name(&name.text) {
+                    diagnostics.push(
+                        Diagnostic::error(
+                            &code::TEMPLATE_COMPONENT,
+                            format!("`{}` cannot be the name of a component", name.text),
+                        )
+                        .at(
+                            template.span(name.range.clone()),
+                            "a name is `a` to `z`, digits and `_`, and begins with no digit",
+                        ),
+                    );
+                }
                 if let Some(first) = self.components.insert(name.text.clone(), number) {
                     let earlier = self.templates[first].tree.components().find(|c| c.name.text == name.text);
                     let mut diagnostic = Diagnostic::error(

@@ -1,6 +1,7 @@
 //! What holds for every project: properties over random tables and over random damage.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -40,7 +41,7 @@ fn csv(rows: &[Row]) -> String {
         let text =
             text.as_ref().map_or_else(String::new, |text| format!("\"{}\"", text.replace('"', "\"\"")));
         let number = number.map_or_else(String::new, |number| number.to_string());
-        csv += &format!("n{at},{text},{number}\n");
+        writeln!(csv, "n{at},{text},{number}").unwrap();
     }
     csv
 }

@@ -77,7 +77,7 @@ labels = { team = "lab" }
 source = "data/lab.txt"
 "#;
 
-const TARGET: &str = r##"
+const TARGET: &str = r#"
 stage = "verify"
 about = "Probes of routers"
 delimiters = "square"
@@ -110,7 +110,7 @@ each = "routers"
 path = "bin/{{ row.slug }}.sh"
 format = "shell"
 mode = "0755"
-"##;
+"#;
 
 const FILES: &[(&str, &str)] = &[
     ("confwright.toml", PROJECT),

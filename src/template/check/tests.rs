@@ -375,7 +375,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{{ values }}",
-        "template::print [values] a map is printed // print one of its entries, or all with `| json`",
+        "template::print [values] a map is printed // print one of its entries: `domain`, `port`, `dns`, `nested`; or all with `| json`",
     );
     refused(
         "{{ mx }}",
@@ -474,6 +474,10 @@ fn missing_and_circular_templates() {
     refused_all(
         &[("main", "{% extends 'main' %}")],
         &["template::cycle ['main'] templates lead back to themselves: main -> main"],
+    );
+    refused_all(
+        &[("main", "{% component Big() %}{% endcomponent %}")],
+        &["template::component [Big] `Big` cannot be the name of a component"],
     );
     refused_all(
         &[("main", "{% component c() %}{% endcomponent %}"), ("b", "{% component c() %}{% endcomponent %}")],
