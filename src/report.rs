@@ -3,6 +3,7 @@
 //! Everything here is a function from values to text on an [`io::Write`]; which stream that is, and whether it
 //! wants colours, the command line decides.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
@@ -61,20 +62,19 @@ pub struct Report {
 impl Report {
     /// The diagnostics, and one for each artifact that differs where they do not name it yet.
     fn findings(&self) -> Vec<Diagnostic> {
-        let named = |path: &str| {
-            self.diagnostics.iter().any(|diagnostic| {
-                diagnostic.code.starts_with("golden::")
-                    && diagnostic
-                        .labels
-                        .iter()
-                        .any(|label| matches!(&label.place, Place::File(file) if file == path))
+        let of_golden = self.diagnostics.iter().filter(|diagnostic| diagnostic.code.starts_with("golden::"));
+        let named: BTreeSet<&str> = of_golden
+            .flat_map(|diagnostic| &diagnostic.labels)
+            .filter_map(|label| match &label.place {
+                Place::File(file) => Some(file.as_str()),
+                Place::Span(_) => None,
             })
-        };
+            .collect();
         let differing = self
             .artifacts
             .iter()
             .filter(|artifact| self.status != Status::Error && artifact.change != ChangeKind::Unchanged)
-            .filter(|artifact| !named(&artifact.path))
+            .filter(|artifact| !named.contains(artifact.path.as_str()))
             .map(|artifact| {
                 let what = match artifact.change {
                     ChangeKind::Created => "is missing",

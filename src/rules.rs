@@ -69,15 +69,15 @@ pub(crate) fn check(
         let Some(table) = facts.tables.get(&each.value) else { continue };
         let rows = facts.lists.get(&each.value).and_then(Data::as_array).unwrap_or_default();
         let mut context = context.clone();
+        // Read as far as the last row that was told.
+        let mut read = table.rows(facts.sources).peekable();
         for (number, data) in rows.iter().enumerate() {
             context.insert_value("row", data.clone());
             match prepared.holds(&context) {
                 Ok(true) => {}
                 Ok(false) => {
-                    let key = table
-                        .rows(facts.sources)
-                        .nth(number)
-                        .map(|row| facts.tables.label(table, number, &row.cells));
+                    while read.next_if(|row| row.number < number).is_some() {}
+                    let key = read.peek().map(|row| facts.tables.label(table, number, &row.cells));
                     let allow = project.allows.iter().position(|allow| {
                         let row = allow.row.as_ref().map(|row| &row.value);
                         allow.rule.value == rule.id

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 
@@ -100,6 +100,8 @@ struct Source {
     width: Option<usize>,
     /// Whether the last of them is a list that takes all further cells.
     rest: bool,
+    /// Where each row is written, found when the first place of a row is told: many may follow.
+    rows: OnceLock<Vec<Option<Range<usize>>>>,
 }
 
 /// The keys of a table.
@@ -263,7 +265,11 @@ impl Table {
     /// Where a row is written, all of it.
     pub fn row_span(&self, sources: &Sources, row: usize) -> Option<Span> {
         let source = self.source.as_ref()?;
-        Some(source.span(&self.record(source, sources, row)?.range))
+        let rows = source.rows.get_or_init(|| {
+            let records = source.records(&self.schema.name, sources);
+            records.map(|record| record.ok().map(|record| record.range)).collect()
+        });
+        Some(source.span(rows.get(row)?.as_ref()?))
     }
 
     /// The number of the row that is written at a line of its file, from 1.

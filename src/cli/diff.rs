@@ -192,7 +192,12 @@ fn difference(
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
     let old = compared.tree.read(relative)?.unwrap_or_default();
     let mut new = Vec::new();
-    let planned = environment.artifacts.iter().find(|planned| planned.path == relative);
+    // The plan is in the order of these bytes.
+    let planned = environment
+        .artifacts
+        .binary_search_by(|planned| planned.path.as_str().cmp(relative.as_str()))
+        .ok()
+        .map(|at| &environment.artifacts[at]);
     if let Some(planned) = planned {
         environment.render(planned, &session.sources, &mut new).map_err(|failure| match failure {
             RenderFailure::Diagnostic(diagnostic) => *diagnostic,

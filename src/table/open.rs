@@ -1,6 +1,7 @@
 //! Opening a table: its declaration, its format, its columns and the order of its cells.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
@@ -191,8 +192,16 @@ impl Opening<'_> {
         declared: Option<&[Column]>,
     ) -> Option<(Vec<Column>, Source)> {
         let spec = self.spec;
-        let mut source =
-            Source { file, format, base, header: false, order: Vec::new(), width: None, rest: false };
+        let mut source = Source {
+            file,
+            format,
+            base,
+            header: false,
+            order: Vec::new(),
+            width: None,
+            rest: false,
+            rows: OnceLock::new(),
+        };
         let records = match (format.open)(text, &spec.name) {
             Ok(records) => records,
             Err(flaw) => {
