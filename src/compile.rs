@@ -121,6 +121,7 @@ pub fn prepare(
     let project = project::load(world, sources, diagnostics)?;
     let targets = target::load(world, sources, &project, diagnostics);
     check_selection(&project, &targets, selection, diagnostics);
+    warn_of_unused_values(&project, &targets, diagnostics);
     let templates = Templates::read(world, sources, &project, &targets, diagnostics);
     if diagnostics.has_errors() {
         return None;
@@ -183,6 +184,43 @@ fn check_selection(
             let message = format!("no target of this project is of the stage `{}`", stage.name());
             diagnostics.push(Diagnostic::error(&code::USAGE, message));
         }
+    }
+}
+
+/// Warns of values that no target requires and no expression names, where every target says what it requires.
+fn warn_of_unused_values(
+    project: &Project,
+    targets: &IndexMap<String, Target>,
+    diagnostics: &mut Diagnostics,
+) {
+    let required: Option<Vec<_>> = targets.values().map(|target| target.values.as_ref()).collect();
+    let Some(required) = required.filter(|required| !required.is_empty() && project.artifacts.is_empty())
+    else {
+        return;
+    };
+    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
+    let messages =
+        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
+    let paths =
+        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
+    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
+    for environment in &project.environments {
+        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
+        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
+    }
+    let known: BTreeSet<&str> =
+        required.iter().flat_map(|values| values.keys()).map(String::as_str).collect();
+    let mut told = BTreeSet::new();
+    for (name, value) in project.environments.iter().flat_map(|environment| &environment.values) {
+        let named = texts.iter().any(|text| text.contains("values") && text.contains(name.as_str()));
+        if known.contains(name.as_str()) || named || !told.insert(value.span) {
+            continue;
+        }
+        diagnostics.push(
+            Diagnostic::warning(&code::PROJECT_UNUSED, format!("nothing uses the value `{name}`"))
+                .at(value.span, "no target requires it, and no rule, path or derived column names it")
+                .hint_nearest(name, known.iter().copied()),
+        );
     }
 }
 
@@ -343,7 +381,10 @@ impl Preparation<'_> {
                 for (theirs, requirement) in target.tables.iter().flatten() {
                     if instance.table(theirs) == name {
                         for (column, spec) in &requirement.columns {
-                            required.entry(column.clone()).or_insert_with(|| spec.value.clone());
+                            let known = required.entry(column.clone()).or_insert_with(|| spec.value.clone());
+                            if view::is_narrower(&spec.value, known) {
+                                known.clone_from(&spec.value);
+                            }
                         }
                     }
                 }

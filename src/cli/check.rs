@@ -74,7 +74,11 @@ impl Check {
             return session.fail("whether every compile gives the same bytes is not known");
         }
         let today = self.as_of.unwrap_or_else(crate::clock::today);
-        session.diagnostics.extend(exceptions(&compilation, selection.is_whole(), today));
+        session.diagnostics.extend(exceptions(
+            &compilation,
+            selection.is_whole() && selection.environments.is_empty(),
+            today,
+        ));
         for compared in &all {
             changes.extend(artifacts(&compared.changes));
         }
@@ -184,8 +188,7 @@ fn exceptions(compilation: &Compilation, whole: bool, today: jiff::civil::Date) 
                 .hint(format!("mend what it allows (\"{}\"), or agree on another day", allow.reason)),
             );
         }
-        let of_project = allow.rule.value.starts_with("rule::");
-        if whole && of_project && !compilation.allowed.contains(&number) {
+        if whole && !compilation.allowed.contains(&number) {
             list.push(
                 Diagnostic::warning(
                     &code::ALLOW_UNUSED,

@@ -187,6 +187,14 @@ fn require_table(
     view.columns.extend(columns);
 }
 
+/// Whether one requirement of a column does for another too, but not the other way round.
+pub(super) fn is_narrower(one: &ColumnSpec, other: &ColumnSpec) -> bool {
+    let resolve = |spec| Column::resolve("column", spec, None, &mut Diagnostics::default());
+    let (one, other) = (resolve(one), resolve(other));
+    (one.ty.fits(&other.ty) && !other.ty.fits(&one.ty))
+        || (other.optional && !one.optional && one.ty.fits(&other.ty))
+}
+
 /// Whether a column does where another is required; a reference is meant by the target's name for the table.
 fn fits(given: &Column, wanted: &Column, instance: &Instance) -> bool {
     match (given.ty.refers_to(), wanted.ty.refers_to()) {

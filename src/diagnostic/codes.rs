@@ -32,6 +32,7 @@ codes! {
     PROJECT_SYNTAX = "project::syntax", "A TOML file is not well-formed.";
     PROJECT_UNKNOWN_KEY = "project::unknown-key", "A TOML file has a key that does not exist.";
     PROJECT_VALUE = "project::value", "A TOML key has a value of the wrong kind, or a key that must be there is missing.";
+    PROJECT_UNUSED = "project::unused-value", "Nothing uses a value of the project; its name may be misspelt.";
     PROJECT_NAME = "project::name", "A name is not allowed, is reserved, or is used twice.";
     PROJECT_UNKNOWN_NAME = "project::unknown-name", "A table, target, environment or stage is named that does not exist.";
 

@@ -132,6 +132,7 @@ pub fn check(
         let mut scope = checker.global_scope(entrance.row);
         checker.template(entrance.template, &mut scope);
     }
+    checker.uncalled_components();
     checker.finish()
 }
 
@@ -173,19 +174,24 @@ struct Checker<'a> {
     strict: bool,
     /// The templates that are being walked because of includes.
     including: Vec<usize>,
-    /// The bodies of each block, most derived first, with the level that is being walked.
+    /// The bodies of each block of the templates that are being walked, the innermost template last.
     blocks: Vec<BTreeMap<String, Lineage<'a>>>,
+    /// The blocks that are being walked, each with its level; the innermost last.
+    walking: Vec<(String, usize)>,
+    /// Where the bodies of blocks begin that were walked.
+    walked: BTreeSet<(usize, usize)>,
+    /// The components that were called.
+    called: BTreeSet<String>,
     /// The scopes and places of the component calls that are being walked, outermost first.
-    callers: Vec<(Scope, Span)>,
+    callers: Vec<(Scope, Option<Span>)>,
     /// What was reported, so that a component called twice is reported once.
     reported: BTreeSet<(Span, String)>,
 }
 
 /// A block's bodies, most derived first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Lineage<'a> {
     bodies: Vec<(usize, &'a [Node])>,
-    level: Option<usize>,
 }
 
 impl<'a> Checker<'a> {
@@ -201,6 +207,9 @@ impl<'a> Checker<'a> {
             strict: false,
             including: Vec::new(),
             blocks: Vec::new(),
+            walking: Vec::new(),
+            walked: BTreeSet::new(),
+            called: BTreeSet::new(),
             callers: Vec::new(),
             reported: BTreeSet::new(),
         }
@@ -244,7 +253,7 @@ impl<'a> Checker<'a> {
         }
         let mut diagnostic = diagnostic;
         diagnostic.labels.insert(0, Label { place: span.into(), text: label.to_owned() });
-        if let Some((_, call)) = self.callers.last() {
+        if let Some((_, Some(call))) = self.callers.last() {
             diagnostic = diagnostic.at(*call, "in this call");
         }
         self.diagnostics.push(diagnostic);
@@ -280,9 +289,7 @@ impl<'a> Checker<'a> {
         let mut blocks: BTreeMap<String, Lineage<'a>> = BTreeMap::new();
         for at in &chain {
             collect_blocks(&self.library.templates[*at].tree.nodes, &mut |name, body| {
-                let lineage = blocks
-                    .entry(name.text.clone())
-                    .or_insert_with(|| Lineage { bodies: Vec::new(), level: None });
+                let lineage = blocks.entry(name.text.clone()).or_default();
                 lineage.bodies.push((*at, body));
             });
         }
@@ -466,32 +473,44 @@ impl<'a> Checker<'a> {
     }
 
     fn block(&mut self, name: &str, level: usize, scope: &mut Scope) {
-        let Some(lineage) = self.blocks.last_mut().and_then(|blocks| blocks.get_mut(name)) else { return };
-        let before = lineage.level.replace(level);
-        let body = lineage.bodies.get(level).copied();
-        if let Some((template, body)) = body {
-            self.nodes(template, body, scope);
+        let before = scope.clone();
+        self.block_body(name, level, scope);
+        // What a child overrides is not printed, but a mistake in it is one all the same.
+        let levels = self.lineage(name).map_or(0, |lineage| lineage.bodies.len());
+        for hidden in level + 1..levels {
+            let Some((template, body)) = self.lineage(name).map(|lineage| lineage.bodies[hidden]) else {
+                return;
+            };
+            let start = body.first().map_or(0, |node| node.range.start);
+            if !self.walked.contains(&(template, start)) {
+                self.block_body(name, hidden, &mut before.clone());
+            }
         }
-        if let Some(lineage) = self.blocks.last_mut().and_then(|blocks| blocks.get_mut(name)) {
-            lineage.level = before;
-        }
+    }
+
+    fn block_body(&mut self, name: &str, level: usize, scope: &mut Scope) {
+        let Some((template, body)) =
+            self.lineage(name).and_then(|lineage| lineage.bodies.get(level).copied())
+        else {
+            return;
+        };
+        self.walked.insert((template, body.first().map_or(0, |node| node.range.start)));
+        self.walking.push((name.to_owned(), level));
+        self.nodes(template, body, scope);
+        self.walking.pop();
+    }
+
+    fn lineage(&self, name: &str) -> Option<&Lineage<'a>> {
+        self.blocks.last()?.get(name)
     }
 
     /// Walks the next body up of the block that is being walked; false outside a block with a parent.
     fn parent_block(&mut self, scope: &mut Scope) -> bool {
-        let Some(blocks) = self.blocks.last() else { return false };
-        // The innermost block that is being walked is the one whose bodies hold this call.
-        let Some((name, level)) = blocks
-            .iter()
-            .filter_map(|(name, lineage)| lineage.level.map(|level| (name.clone(), level)))
-            .next_back()
-        else {
-            return false;
-        };
-        if blocks[&name].bodies.len() <= level + 1 {
+        let Some((name, level)) = self.walking.last().cloned() else { return false };
+        if self.lineage(&name).is_none_or(|lineage| lineage.bodies.len() <= level + 1) {
             return false;
         }
-        self.block(&name, level + 1, scope);
+        self.block_body(&name, level + 1, scope);
         true
     }
 
@@ -767,7 +786,7 @@ impl<'a> Checker<'a> {
         }
         let diagnostic = if name == "loop" {
             Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`loop` is used outside a `for`")
-        } else if name == "row" {
+        } else if name == "row" && self.callers.is_empty() {
             Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`row` is used in an artifact without `each`")
                 .hint("walk a table with `{% for row in … %}`, or give the artifact `each = \"…\"`")
         } else {
@@ -778,7 +797,7 @@ impl<'a> Checker<'a> {
             );
             if super::types::fields(&self.globals.values).is_some_and(|fields| fields.contains_key(name)) {
                 diagnostic = diagnostic.hint(format!("did you mean `values.{name}`?"));
-            } else if !self.callers.is_empty() && self.globals.tables.contains_key(name) {
+            } else if !self.callers.is_empty() && (name == "row" || self.globals.tables.contains_key(name)) {
                 diagnostic =
                     diagnostic.hint(format!("a component sees only its arguments; add `@{name}` to them"));
             } else {

@@ -56,6 +56,7 @@ impl<'a> Checker<'a> {
             self.report(template, call.name.range.clone(), diagnostic, "not defined");
             return;
         };
+        self.called.insert(call.name.text.clone());
         let mut variables = BTreeMap::new();
         for parameter in &definition.parameters {
             let inferred = match given.shift_remove(&parameter.name.text) {
@@ -105,9 +106,28 @@ impl<'a> Checker<'a> {
             return;
         }
         let mut inner = Scope::new(variables);
-        self.callers.push((scope.clone(), library.templates[template].span(call.name.range.clone())));
+        self.callers.push((scope.clone(), Some(library.templates[template].span(call.name.range.clone()))));
         self.nodes(home, &definition.body, &mut inner);
         self.callers.pop();
+    }
+
+    /// Checks the bodies of components that nothing calls, as far as they do not depend on their arguments.
+    pub(super) fn uncalled_components(&mut self) {
+        let library = self.library;
+        for name in library.component_names().filter(|name| !name.is_empty()) {
+            if self.called.contains(name) {
+                continue;
+            }
+            let Some((home, definition)) = library.component(name) else { continue };
+            let parameters =
+                definition.parameters.iter().map(|parameter| &parameter.name).chain(&definition.rest);
+            let mut variables: BTreeMap<String, Inferred> =
+                parameters.map(|name| (name.text.clone(), Inferred::of(Type::Reported))).collect();
+            variables.insert("body".into(), Inferred::of(Type::Captured));
+            self.callers.push((Scope::new(BTreeMap::new()), None));
+            self.nodes(home, &definition.body, &mut Scope::new(variables));
+            self.callers.pop();
+        }
     }
 
     fn implicit(&mut self, parameter: &Parameter, scope: &Scope) -> Option<Inferred> {

@@ -455,11 +455,46 @@ fn variables_are_followed_through_the_template() {
             ("main", "{% extends 'base' %}{% block b %}{{ row.x }}{% endblock %}"),
             ("base", "{% block b %}{{ row.y }}{% endblock %}"),
         ],
-        &["template::unknown-column [x] table `mx` has no column `x`"],
+        &[
+            "template::unknown-column [x] table `mx` has no column `x`",
+            "template::unknown-column [y] table `mx` has no column `y`",
+        ],
     );
     passes("{% for k, v in values.nested %}{{ k }}{{ v }}{% endfor %}", "deep1");
     passes("{% for r in mx %}{{ loop.index }}{{ ',' if not loop.last else '' }}{% endfor %}", "1,2");
     passes("{% for p in values.nested | pairs %}{{ p[0] | json }}{% endfor %}", "\"deep\"");
+}
+
+#[test]
+fn what_is_never_printed_is_checked_too() {
+    refused_all(
+        &[
+            ("main", "{% extends 'base' %}{% block b %}x{% endblock %}"),
+            ("base", "{% block b %}{{ row.typo }}{% endblock %}"),
+        ],
+        &["template::unknown-column [typo] table `mx` has no column `typo`"],
+    );
+    refused_all(
+        &[("main", "{% component c(r) %}{{ r.x }}{{ row.fqdn }}{{ 'a' | uper }}{% endcomponent %}")],
+        &[
+            "template::unknown-variable [row] there is no variable `row` here // a component sees only its arguments; add `@row` to them",
+            "template::unknown-filter [uper] there is no filter `uper` // did you mean `upper`?",
+        ],
+    );
+    passes("{% component c(r, ...rest) %}{{ r.x }}{{ rest.y }}{{ body }}{% endcomponent %}ok", "ok");
+    // The innermost block is the one whose parent `super()` prints.
+    passes_in(
+        "text",
+        &[
+            ("main", "{% extends 'mid' %}{% block a %}{{ super() }}+{% endblock %}"),
+            (
+                "mid",
+                "{% extends 'base' %}{% block z %}<{% block a %}{{ super() }}m{% endblock %}>{% endblock %}",
+            ),
+            ("base", "{% block z %}{% block a %}{{ row.port }}{% endblock %}{% endblock %}"),
+        ],
+        "<25m+>",
+    );
 }
 
 #[test]
