@@ -111,7 +111,7 @@ pub(crate) struct TargetFile {
     /// The files it makes.
     #[serde(default)]
     artifact: Vec<At<ArtifactSection>>,
-    /// Native validators that are run on the rendered tree.
+    /// Native validators of the rendered tree. `confwright check` does not run them yet.
     #[serde(default)]
     check: Vec<At<CheckSection>>,
 }
