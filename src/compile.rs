@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
-use tera::{Context, Value as Data};
+use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::plan::{self, Planned};
@@ -18,20 +19,37 @@ use crate::rules;
 use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
-use crate::template::check::{self, CellColumn, Entrance, View};
-use crate::template::data::{self, Rows};
-use crate::template::engine::{Engine, Failure, Refused};
+use crate::format::Emitter;
+use crate::template::check::{self, CellColumn, Checked, Entrance, View};
+use crate::template::data;
+use crate::template::engine::{Engine, Failure, Refused, refuse};
 use crate::template::library::Unparsed;
+use crate::template::segment::{self, Facts, Program, Stop};
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
 
 pub(crate) mod derive;
+pub(crate) mod lists;
 pub(crate) mod view;
 
-/// Which part of a project is compiled.
+use lists::Lists;
+
+/// What renders templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Renderer {
+    /// Segment programs; Tera for the templates that they cannot express.
+    #[default]
+    Segments,
+    /// Tera alone.
+    Tera,
+}
+
+/// Which part of a project is compiled, and by what.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
+    /// What renders.
+    pub renderer: Renderer,
     /// Instances of targets by name; all if empty.
     pub targets: Vec<String>,
     /// Stages; all if empty.
@@ -74,6 +92,7 @@ pub struct Environment {
     /// The expressions with `| raw`.
     pub raw: BTreeSet<Span>,
     producers: Vec<Producer>,
+    lists: Lists,
 }
 
 impl Environment {
@@ -86,6 +105,7 @@ impl Environment {
             artifacts: Vec::new(),
             raw: BTreeSet::new(),
             producers: Vec::new(),
+            lists: Lists::default(),
         }
     }
 }
@@ -103,14 +123,33 @@ pub(crate) struct Producer {
     pub(crate) tables: BTreeMap<String, String>,
     pub(crate) globals: check::Globals,
     library: Library,
-    engine: Engine,
+    delimiters: Delimiters,
+    checked: Checked,
+    /// What every template sees but for the tables.
     pub(crate) context: Context,
+    /// The programs of the artifacts' templates and their rows, as far as they can be expressed.
+    programs: BTreeMap<(String, Option<String>), Program>,
+    /// Made when it is first needed.
+    engine: OnceLock<Result<Engine, Diagnostics>>,
+    /// What the engine's templates see, with the tables that they walk.
+    with_tables: OnceLock<Context>,
+}
+
+impl Producer {
+    fn engine(&self) -> Result<&Engine, Diagnostic> {
+        let made = || Engine::new(&self.library, self.checked.clone(), self.delimiters);
+        self.engine.get_or_init(made).as_ref().map_err(|failed| {
+            let first = failed.clone().into_iter().next();
+            first.unwrap_or_else(|| Diagnostic::error(&code::TEMPLATE_RENDER, "the engine cannot be made"))
+        })
+    }
 }
 
 /// Reads and checks a project and plans its artifacts.
 ///
 /// Nothing is returned where anything is wrong; all that is wrong is in `diagnostics`. Templates are checked even
-/// where data has errors. `extend` may give every engine more functions, so that a test can seed a fault.
+/// where data has errors. `extend` may give every engine that templates are rendered with more functions, so that a
+/// test can seed a fault.
 pub fn prepare(
     world: &dyn World,
     sources: &mut Sources,
@@ -328,19 +367,7 @@ impl Preparation<'_> {
         if !sound || diagnostics.has_errors() {
             return None;
         }
-        walked.append(&mut rules::tables_of(project, &tables));
-        let mut rows = Rows::default();
-        let mut lists: BTreeMap<String, Data> = BTreeMap::new();
-        for table in tables.iter().filter(|table| walked.contains(&table.schema().name)) {
-            lists.insert(table.schema().name.clone(), rows.list(table, &tables, sources));
-        }
-        for producer in &mut producers {
-            for (name, table) in &producer.tables {
-                if let Some(list) = lists.get(table) {
-                    producer.context.insert_value(name.clone(), list.clone());
-                }
-            }
-        }
+        let lists = Lists::of(&tables);
         let facts = rules::Facts { tables: &tables, views: &views, lists: &lists, sources };
         rules::check(project, declared, &facts, allowed, diagnostics);
         let artifacts = plan::plan(&producers, &lists, &tables, sources, diagnostics);
@@ -349,7 +376,7 @@ impl Preparation<'_> {
         } else {
             project.golden.join(&declared.name)
         };
-        Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers })
+        Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers, lists })
     }
 
     /// The selected instances with their targets; last, where it has artifacts, the project itself.
@@ -402,6 +429,7 @@ impl Preparation<'_> {
                 }),
                 required,
                 header: table.header,
+                hold: self.has_artifacts_of(name),
                 span: table.span,
             });
         }
@@ -412,6 +440,16 @@ impl Preparation<'_> {
         let tables = Tables::load(&specs, self.world, sources, &derive, diagnostics);
         diagnostics.append(deriver.into_findings());
         tables
+    }
+
+    /// Whether artifacts are made for each row of a table.
+    fn has_artifacts_of(&self, table: &str) -> bool {
+        self.instances().into_iter().any(|(instance, target)| {
+            let artifacts = target.map_or(&self.compilation.project.artifacts, |target| &target.artifacts);
+            let tables = artifacts.iter().filter_map(|artifact| artifact.each.as_ref());
+            let named = |name| instance.map_or(name, |instance: &Instance| instance.table(name));
+            tables.map(|each| named(each.value.as_str())).any(|each| each == table)
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "what the templates of all instances have in common")]
@@ -464,14 +502,36 @@ impl Preparation<'_> {
         if !sound {
             return None;
         }
-        let engine = match Engine::with(&library, checked, delimiters, |tera| (self.extend)(tera)) {
-            Ok(engine) => engine,
-            Err(failed) => {
-                diagnostics.append(failed);
-                return None;
-            }
-        };
         let context = data::context(&project.name, &declared.name, seen.values);
+        let engine = OnceLock::new();
+        let mut programs = BTreeMap::new();
+        match self.selection.renderer {
+            Renderer::Segments => {
+                let inputs = segment::Inputs {
+                    library: &library,
+                    globals: &seen.globals,
+                    checked: &checked,
+                    tables,
+                    context: &context,
+                };
+                for (artifact, entrance) in artifacts.iter().zip(&entrances) {
+                    let each = artifact.each.as_ref().map(|each| each.value.clone());
+                    if let Ok(program) = segment::build(&inputs, entrance.template, entrance.row) {
+                        programs.insert((artifact.template.value.clone(), each), program);
+                    }
+                }
+            }
+            Renderer::Tera => {
+                let extend = |tera: &mut tera::Tera| (self.extend)(tera);
+                match Engine::with(&library, checked.clone(), delimiters, extend) {
+                    Ok(made) => drop(engine.set(Ok(made))),
+                    Err(failed) => {
+                        diagnostics.append(failed);
+                        return None;
+                    }
+                }
+            }
+        }
         Some(Producer {
             name: instance.map_or_else(String::new, |instance| instance.name.clone()),
             root: instance.map_or_else(Utf8PathBuf::new, |instance| instance.root.clone()),
@@ -479,8 +539,12 @@ impl Preparation<'_> {
             tables: seen.tables,
             globals: seen.globals,
             library,
-            engine,
+            delimiters,
+            checked,
             context,
+            programs,
+            engine,
+            with_tables: OnceLock::new(),
         })
     }
 }
@@ -587,6 +651,12 @@ impl Environment {
         faults
     }
 
+    /// How many templates have programs.
+    #[cfg(test)]
+    pub(crate) fn programs(&self) -> usize {
+        self.producers.iter().map(|producer| producer.programs.len()).sum()
+    }
+
     /// Renders one artifact of the plan into a sink.
     pub fn render(
         &self,
@@ -595,47 +665,107 @@ impl Environment {
         sink: &mut dyn io::Write,
     ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
-        let rendered = match &planned.row {
-            None => producer.engine.render(
-                &producer.library,
-                &planned.template,
-                planned.format,
-                &producer.context,
-                sink,
-            ),
-            Some(row) => {
-                let mut context = producer.context.clone();
-                context.insert_value("row", row.data.clone());
-                producer.engine.render(&producer.library, &planned.template, planned.format, &context, sink)
+        let each = planned.each.clone();
+        let Some(program) = producer.programs.get(&(planned.template.clone(), each)) else {
+            return self.render_with_engine(planned, sources, sink);
+        };
+        let facts = Facts {
+            tables: &self.tables,
+            sources,
+            list: &|table| self.lists.get(table, &self.tables, sources),
+        };
+        let row = planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number));
+        let mut emitter = Emitter::new(planned.format, sink);
+        let rows = match program.render(&facts, row, &mut emitter) {
+            Ok(()) => return Ok(()),
+            Err(Stop::Output(rows)) => rows,
+            Err(Stop::Value) => {
+                // The engine says what is wrong with the value; nothing of what it prints is wanted.
+                self.render_with_engine(planned, sources, &mut io::sink())?;
+                let message = "a value does not do for what the template does with it";
+                return Err(Diagnostic::error(&code::TEMPLATE_RENDER, message).at(planned.span, "").into());
             }
         };
-        rendered.map_err(|failure| match failure {
+        if let Some(refusal) = emitter.refusal() {
+            let failure = refuse(&producer.library, &producer.checked.sites, refusal);
+            return Err(self.failed(failure, &rows, planned, sources));
+        }
+        Err(RenderFailure::Sink(emitter.take_error().unwrap_or_else(|| io::ErrorKind::Other.into())))
+    }
+
+    fn render_with_engine(
+        &self,
+        planned: &Planned,
+        sources: &Sources,
+        sink: &mut dyn io::Write,
+    ) -> Result<(), RenderFailure> {
+        let producer = &self.producers[planned.producer];
+        let engine = producer.engine()?;
+        let context = producer.with_tables.get_or_init(|| {
+            let mut context = producer.context.clone();
+            let walked: BTreeSet<&str> = producer
+                .checked
+                .tables
+                .iter()
+                .map(|view| producer.globals.views[view.0].table.as_str())
+                .collect();
+            for (name, table) in producer.tables.iter().filter(|(_, table)| walked.contains(table.as_str())) {
+                context.insert_value(name.clone(), self.lists.get(table, &self.tables, sources));
+            }
+            context
+        });
+        let bound;
+        let context = match &planned.row {
+            None => context,
+            Some(row) => {
+                let mut with_row = context.clone();
+                with_row.insert_value("row", self.lists.row(row, &self.tables, sources));
+                bound = with_row;
+                &bound
+            }
+        };
+        let rendered = engine.render(&producer.library, &planned.template, planned.format, context, sink);
+        rendered.map_err(|failure| self.failed(failure, &[], planned, sources))
+    }
+
+    /// What is told of a failure; `rows` were passing by then, with the names of their tables.
+    fn failed(
+        &self,
+        failure: Failure,
+        rows: &[(String, usize)],
+        planned: &Planned,
+        sources: &Sources,
+    ) -> RenderFailure {
+        match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {
                 if let Some(refused) = refused {
-                    self.point_at_cells(&mut diagnostic, &refused, planned, sources);
+                    self.point_at_cells(&mut diagnostic, &refused, rows, planned, sources);
                 } else {
                     *diagnostic =
                         plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }
-        })
+        }
     }
 
-    /// Adds the cell that a refused value comes from: the row of the artifact, or the first row with that value.
+    /// Adds the cell that a refused value comes from: that of the row that was passing, of the row of the artifact,
+    /// or of the first row with that value.
     fn point_at_cells(
         &self,
         diagnostic: &mut Diagnostic,
         refused: &Refused,
+        rows: &[(String, usize)],
         planned: &Planned,
         sources: &Sources,
     ) {
         for cell in &refused.cells {
             let Some(table) = self.tables.get(&cell.table) else { continue };
             let Some((column, _)) = table.schema().column(&cell.column) else { continue };
+            let passing = rows.iter().find(|(table, _)| *table == cell.table).map(|(_, number)| *number);
             let own = planned.row.as_ref().filter(|row| row.table == cell.table).map(|row| row.number);
-            let row = own.or_else(|| find_row(table, column, &refused.text, sources));
+            let row = passing.or(own).or_else(|| find_row(table, column, &refused.text, sources));
             if let Some(span) = row.and_then(|row| table.cell_span(sources, row, column)) {
                 let text = format!("the value comes from column `{}`", cell.column);
                 diagnostic.labels.push(crate::diagnostic::Label { place: span.into(), text });

@@ -4,15 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tera::{Context, Value as Data};
+use tera::Context;
 
+use crate::compile::lists::Lists;
 use crate::compile::{Compilation, Producer};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{self, Format};
 use crate::golden::PlannedArtifact;
 use crate::manifest;
 use crate::source::{Sources, Span};
-use crate::table::Tables;
+use crate::table::{Table, Tables};
 use crate::target::Artifact;
 use crate::template::check::{self, Entrance};
 use crate::template::engine::{Engine, Failure};
@@ -35,6 +36,8 @@ pub struct Planned {
     pub template: String,
     /// The row that it is made for.
     pub row: Option<PlannedRow>,
+    /// The table of its row, as the target calls it.
+    pub(crate) each: Option<String>,
     /// Where it is declared.
     pub span: Span,
     pub(crate) producer: usize,
@@ -65,13 +68,12 @@ pub struct PlannedRow {
     pub table: String,
     /// The row's number, from 0.
     pub number: usize,
-    pub(crate) data: Data,
 }
 
 /// Plans the artifacts of all producers.
 pub(crate) fn plan(
     producers: &[Producer],
-    lists: &BTreeMap<String, Data>,
+    lists: &Lists,
     tables: &Tables,
     sources: &Sources,
     diagnostics: &mut Diagnostics,
@@ -140,6 +142,7 @@ pub(crate) fn plan(
                     target: producer.name.clone(),
                     template: artifact.template.value.clone(),
                     row,
+                    each: artifact.each.as_ref().map(|each| each.value.clone()),
                     span: artifact.path.span,
                     producer: number,
                 });
@@ -150,11 +153,12 @@ pub(crate) fn plan(
             };
             let Some(table) = producer.tables.get(&each.value) else { continue };
             let mut context = producer.context.clone();
-            for (number, data) in
-                lists.get(table).and_then(Data::as_array).unwrap_or_default().iter().enumerate()
-            {
-                context.insert_value("row", data.clone());
-                add(Some(PlannedRow { table: table.clone(), number, data: data.clone() }), &context);
+            for number in 0..tables.get(table).map_or(0, Table::len) {
+                let row = PlannedRow { table: table.clone(), number };
+                if !is_literal(artifact) {
+                    context.insert_value("row", lists.row(&row, tables, sources));
+                }
+                add(Some(row), &context);
             }
         }
     }

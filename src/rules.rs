@@ -1,11 +1,12 @@
 //! The rules of a project, and the exceptions to them.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use tera::{Context, Value as Data};
+use tera::Context;
 
+use crate::compile::lists::Lists;
 use crate::compile::{derive, view};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format;
@@ -24,8 +25,7 @@ use crate::template::{Library, Origin};
 pub(crate) struct Facts<'a> {
     pub(crate) tables: &'a Tables,
     pub(crate) views: &'a [View],
-    /// The rows of the tables that rules walk or name, as lists.
-    pub(crate) lists: &'a BTreeMap<String, Data>,
+    pub(crate) lists: &'a Lists,
     pub(crate) sources: &'a Sources,
 }
 
@@ -42,8 +42,9 @@ pub(crate) fn check(
     let globals =
         Globals { views: facts.views.to_vec(), tables, values: view::type_of_values(&declared.values) };
     let mut context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
-    for (name, list) in facts.lists {
-        context.insert_value(name.clone(), list.clone());
+    for name in tables_of(project, facts.tables) {
+        let list = facts.lists.get(&name, facts.tables, facts.sources);
+        context.insert_value(name, list);
     }
     for rule in &project.rules {
         let Some(prepared) = Prepared::new(rule, &globals, facts.sources, diagnostics) else { continue };
@@ -67,7 +68,8 @@ pub(crate) fn check(
             continue;
         };
         let Some(table) = facts.tables.get(&each.value) else { continue };
-        let rows = facts.lists.get(&each.value).and_then(Data::as_array).unwrap_or_default();
+        let list = facts.lists.get(&each.value, facts.tables, facts.sources);
+        let rows = list.as_array().unwrap_or_default();
         let mut context = context.clone();
         // Read as far as the last row that was told.
         let mut read = table.rows(facts.sources).peekable();
@@ -104,7 +106,7 @@ pub(crate) fn check(
 }
 
 /// The names of the tables that a rule's expressions need as lists.
-pub(crate) fn tables_of(project: &Project, tables: &Tables) -> BTreeSet<String> {
+fn tables_of(project: &Project, tables: &Tables) -> BTreeSet<String> {
     if project.rules.is_empty() {
         return BTreeSet::new();
     }

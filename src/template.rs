@@ -6,6 +6,7 @@ pub mod engine;
 pub mod filter;
 pub mod function;
 pub mod library;
+pub(crate) mod segment;
 pub mod syntax;
 pub mod test;
 pub mod types;

@@ -55,6 +55,7 @@ impl Project {
         };
         let tables: IndexMap<String, Declared> = ::toml::from_str(declarations).unwrap();
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
+            hold: false,
             span: place(&name),
             source_span: place(table.source.as_str()),
             key: match table.key {

@@ -42,6 +42,11 @@ impl Table {
     pub(crate) fn walk<'t>(&'t self, sources: &'t Sources, _needed: &[bool]) -> Walk<'t> {
         Walk { rows: self.rows(sources), row: None }
     }
+
+    /// A row of a table that holds its rows.
+    pub(crate) fn passing(&self, number: usize) -> Option<Passing<'_>> {
+        self.held(number).map(|cells| Passing { number, cells })
+    }
 }
 
 impl Walk<'_> {

@@ -16,6 +16,7 @@ mod network;
 mod print;
 mod text;
 
+pub(crate) use print::{plain, printed};
 pub use print::{Printed, register_emitter};
 
 /// A filter.
@@ -428,7 +429,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list of the texts between separators.",
         example: ("{{ 'mx1.example.org' | split(pat='.') | first }}", "mx1"),
-        implementation: None,
+        implementation: Some(text::split),
     },
     Filter {
         name: "wordcount",
@@ -461,7 +462,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A number, or true and false, as text.",
         example: ("{{ 25 | str | length }}", "2"),
-        implementation: None,
+        implementation: Some(text::str),
     },
     Filter {
         name: "int",
@@ -518,7 +519,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "How many characters, elements or entries there are.",
         example: ("{{ [1, 2, 3] | length }}", "3"),
-        implementation: None,
+        implementation: Some(list::length),
     },
     Filter {
         name: "reverse",
@@ -528,7 +529,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list or text, last element first.",
         example: ("{{ [1, 2, 3] | reverse | join(sep=',') }}", "3,2,1"),
-        implementation: None,
+        implementation: Some(list::reverse),
     },
     Filter {
         name: "first",
@@ -538,7 +539,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The first element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | first }}", "1"),
-        implementation: None,
+        implementation: Some(list::first),
     },
     Filter {
         name: "last",
@@ -548,7 +549,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The last element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | last }}", "3"),
-        implementation: None,
+        implementation: Some(list::last),
     },
     Filter {
         name: "nth",
@@ -558,7 +559,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "An element of a list; absent if the list is shorter.",
         example: ("{{ [1, 2, 3] | nth(n=1) }}", "2"),
-        implementation: None,
+        implementation: Some(list::nth),
     },
     Filter {
         name: "join",
@@ -568,7 +569,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The elements of a list as one text.",
         example: ("{{ ['a', 'b'] | join(sep=', ') }}", "a, b"),
-        implementation: None,
+        implementation: Some(list::join),
     },
     Filter {
         name: "sort",

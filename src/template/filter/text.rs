@@ -15,6 +15,16 @@ pub(super) fn default(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     Ok(if wanted { value.clone() } else { substitute })
 }
 
+pub(super) fn str(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    Ok(value.to_string().into())
+}
+
+pub(super) fn split(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    let separator = arguments.must_get::<&str>("pat")?;
+    let text = text(value, "split")?;
+    Ok(text.split(separator).map(Value::from).collect::<Vec<_>>().into())
+}
+
 pub(super) fn slug(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let text = text(value, "slug")?;
     let lower = text.to_ascii_lowercase();
