@@ -13,13 +13,13 @@ use indexmap::IndexMap;
 use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::format::Emitter;
 use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
-use crate::format::Emitter;
 use crate::template::check::{self, CellColumn, Checked, Entrance, View};
 use crate::template::data;
 use crate::template::engine::{Engine, Failure, Refused, refuse};

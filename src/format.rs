@@ -186,14 +186,7 @@ pub struct Emitter<W> {
 impl<W: io::Write> Emitter<W> {
     /// An emitter for one artifact of a format.
     pub fn new(format: &Format, out: W) -> Self {
-        Self {
-            format: format.writer(),
-            out,
-            written: String::new(),
-            last: None,
-            refusal: None,
-            error: None,
-        }
+        Self { format: format.writer(), out, written: String::new(), last: None, refusal: None, error: None }
     }
 
     /// The value that was refused, if writing failed for that.

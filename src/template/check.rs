@@ -20,7 +20,7 @@ use super::Library;
 use super::engine::TAKE;
 use super::syntax::{
     BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField, Name, Node, NodeKind,
-    UnaryOperator,
+    UnaryOperator, collect_blocks,
 };
 use super::types::{TextKind, Type, ViewId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code};
@@ -1133,16 +1133,4 @@ fn unknown_column(view: &View, name: &str) -> Diagnostic {
         ));
     }
     diagnostic.hint_nearest(name, view.columns.keys().map(String::as_str))
-}
-
-/// Hands the blocks within nodes to `found`, outer ones first.
-pub(crate) fn collect_blocks<'a>(nodes: &'a [Node], found: &mut impl FnMut(&'a Name, &'a [Node])) {
-    for node in nodes {
-        if let NodeKind::Block { name, body } = &node.kind {
-            found(name, body);
-        }
-        for body in node.bodies() {
-            collect_blocks(body, found);
-        }
-    }
 }

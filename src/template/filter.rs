@@ -16,8 +16,8 @@ mod network;
 mod print;
 mod text;
 
-pub(crate) use print::{plain, printed};
 pub use print::{Printed, register_emitter};
+pub(crate) use print::{plain, printed};
 
 /// A filter.
 #[derive(Debug)]

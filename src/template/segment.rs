@@ -108,19 +108,36 @@ enum Expr {
     List(usize),
     /// How many rows a table has.
     Count(usize),
-    Loop { up: usize, field: LoopField },
-    Attribute { base: Box<Expr>, name: Box<str> },
+    Loop {
+        up: usize,
+        field: LoopField,
+    },
+    Attribute {
+        base: Box<Expr>,
+        name: Box<str>,
+    },
     Array(Vec<Expr>),
     Map(Vec<(Box<str>, Expr)>),
-    Filter { base: Box<Expr>, call: Call },
-    Test { base: Box<Expr>, test: &'static test::Test, arguments: Arguments, negated: bool },
+    Filter {
+        base: Box<Expr>,
+        call: Call,
+    },
+    Test {
+        base: Box<Expr>,
+        test: &'static test::Test,
+        arguments: Arguments,
+        negated: bool,
+    },
     Not(Box<Expr>),
     Minus(Box<Expr>),
     And(Box<Expr>, Box<Expr>),
     Or(Box<Expr>, Box<Expr>),
     If(Box<[Expr; 3]>),
     Concatenate(Vec<Expr>),
-    Binary { operator: BinaryOperator, sides: Box<[Expr; 2]> },
+    Binary {
+        operator: BinaryOperator,
+        sides: Box<[Expr; 2]>,
+    },
     Comprehension(Box<Comprehension>),
     /// The text of what was captured, without the borders of its parts.
     Plain(Box<Expr>),

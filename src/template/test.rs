@@ -41,20 +41,39 @@ const fn argument(name: &'static str, kind: ArgumentKind, about: &'static str) -
 
 /// All tests.
 pub static TESTS: &[Test] = &[
-    test("defined", "Holds for a value that is there.", ("{{ 1 is defined }}", "true"), |value, _| Ok(!is_absent(value))),
-    test("undefined", "Holds for a value that is not there.", ("{{ 1 is undefined }}", "false"), |value, _| Ok(is_absent(value))),
-    test("none", "Holds for an absent value.", ("{{ none is none }}", "true"), |value, _| Ok(is_absent(value))),
+    test("defined", "Holds for a value that is there.", ("{{ 1 is defined }}", "true"), |value, _| {
+        Ok(!is_absent(value))
+    }),
+    test(
+        "undefined",
+        "Holds for a value that is not there.",
+        ("{{ 1 is undefined }}", "false"),
+        |value, _| Ok(is_absent(value)),
+    ),
+    test("none", "Holds for an absent value.", ("{{ none is none }}", "true"), |value, _| {
+        Ok(is_absent(value))
+    }),
     test("string", "Holds for text.", ("{{ 'a' is string }}", "true"), |value, _| Ok(value.is_string())),
-    test("number", "Holds for integers and floats.", ("{{ 1 is number }}", "true"), |value, _| Ok(value.is_number())),
-    test("integer", "Holds for integers.", ("{{ 1.5 is integer }}", "false"), |value, _| Ok(value.is_number() && !value.is_f64())),
+    test("number", "Holds for integers and floats.", ("{{ 1 is number }}", "true"), |value, _| {
+        Ok(value.is_number())
+    }),
+    test("integer", "Holds for integers.", ("{{ 1.5 is integer }}", "false"), |value, _| {
+        Ok(value.is_number() && !value.is_f64())
+    }),
     test("float", "Holds for floats.", ("{{ 1.5 is float }}", "true"), |value, _| Ok(value.is_f64())),
-    test("bool", "Holds for true and false.", ("{{ false is bool }}", "true"), |value, _| Ok(value.is_bool())),
+    test(
+        "bool",
+        "Holds for true and false.",
+        ("{{ false is bool }}", "true"),
+        |value, _| Ok(value.is_bool()),
+    ),
     test("array", "Holds for lists.", ("{{ [1] is array }}", "true"), |value, _| Ok(value.is_array())),
     test("map", "Holds for maps and rows.", ("{{ {'a': 1} is map }}", "true"), |value, _| Ok(value.is_map())),
     test(
         "iterable",
         "Holds for what `for` can walk: lists, maps and text.",
-        ("{{ [1] is iterable }}", "true"), |value, _| Ok(value.is_array() || value.is_map() || value.is_string())
+        ("{{ [1] is iterable }}", "true"),
+        |value, _| Ok(value.is_array() || value.is_map() || value.is_string()),
     ),
     Test {
         name: "odd",

@@ -14,10 +14,10 @@ use tera::{Context, Map, Value as Data};
 
 use super::{Arguments, Body, Call, Cell, Comprehension, Declined, Expr, Over, Place, Program, Segment};
 use crate::table::{Column, ColumnType, Schema, Tables};
-use crate::template::check::{Checked, Globals, collect_blocks};
+use crate::template::check::{Checked, Globals};
 use crate::template::syntax::{
     Argument, BinaryOperator, Branch, ComponentArgument, ComponentCall, Entry, Expression, ExpressionKind,
-    FilterCall, Item, Name, Node, NodeKind, UnaryOperator,
+    FilterCall, Item, Name, Node, NodeKind, UnaryOperator, collect_blocks,
 };
 use crate::template::types::ViewId;
 use crate::template::{Library, filter, test};
@@ -42,16 +42,18 @@ pub(crate) struct Inputs<'a> {
 }
 
 /// Builds the program of a template; `row` is the view of the row that its artifacts are bound to.
-pub(crate) fn build(
-    inputs: &Inputs<'_>,
-    template: usize,
-    row: Option<ViewId>,
-) -> Result<Program, Declined> {
+pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -> Result<Program, Declined> {
     let mut builder = Builder {
         inputs,
-        sites: inputs.checked.sites.iter().enumerate().map(|(number, site)| {
-            ((site.template, site.range.start, site.range.end), u32::try_from(number).unwrap_or(u32::MAX))
-        }).collect(),
+        sites: inputs
+            .checked
+            .sites
+            .iter()
+            .enumerate()
+            .map(|(number, site)| {
+                ((site.template, site.range.start, site.range.end), u32::try_from(number).unwrap_or(u32::MAX))
+            })
+            .collect(),
         tables: Vec::new(),
         slots: 0,
         level: 0,
@@ -780,8 +782,7 @@ impl<'a> Builder<'a> {
             ExpressionKind::Comprehension { element, key, value, target, condition } => {
                 let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
                 inner.round = None;
-                let condition =
-                    condition.as_ref().map(|it| self.truth(template, it, &inner)).transpose()?;
+                let condition = condition.as_ref().map(|it| self.truth(template, it, &inner)).transpose()?;
                 let element = self.expression(template, element, &inner)?;
                 self.leave(&mut over);
                 Expr::Comprehension(Box::new(Comprehension { over: Arc::new(over), condition, element }))

@@ -7,13 +7,13 @@ use tera::value::Key;
 use tera::{Kwargs, Map, Number, Value as Data};
 
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
-use crate::format::mark::{self, Emitted, Kind};
 use crate::format::Emitter;
+use crate::format::mark::{self, Emitted, Kind};
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
 use crate::template::filter::{self, printed};
-use crate::template::test;
 use crate::template::syntax::{BinaryOperator, LoopField};
+use crate::template::test;
 
 /// What a program reads.
 pub(crate) struct Facts<'a> {

@@ -103,28 +103,73 @@ fn what_a_program_can_express() {
     let cases = [
         ("plain", "plain"),
         ("{{ project.name }}.{{ values.domain }}:{{ values.port }}", "mail.example.org:25"),
-        ("{% for r in mx %}{{ r.fqdn }}:{{ r.port }} {% endfor %}", "mx1.example.org:25 mx2.example.org:2525 mx3.example.org:25 "),
-        ("{% for r in mx %}{{ loop.index }}{{ loop.index0 }}{% if loop.first %}f{% elif loop.last %}l{% endif %}{{ loop.length }} {% endfor %}", "10f3 213 32l3 "),
+        (
+            "{% for r in mx %}{{ r.fqdn }}:{{ r.port }} {% endfor %}",
+            "mx1.example.org:25 mx2.example.org:2525 mx3.example.org:25 ",
+        ),
+        (
+            "{% for r in mx %}{{ loop.index }}{{ loop.index0 }}{% if loop.first %}f{% elif loop.last %}l{% endif %}{{ loop.length }} {% endfor %}",
+            "10f3 213 32l3 ",
+        ),
         ("{% for r in mx %}{% if r.ip6 %}{{ r.ip6 }}{% else %}-{% endif %}{% endfor %}", "2001:db8::1--"),
-        ("{% for r in mx %}{% for t in r.tags %}{{ t }}/{{ loop.index }} {% else %}none{% endfor %}{% endfor %}", "t/1 u/2 v/1 w/2 \u{e4}/3 t/1 "),
-        ("{% for r in mx %}{{ r.note | upper | replace(from='X', to='y') }};{% endfor %}", "y Y;A \"QUOTED\" ONE;Z;"),
-        ("{% for r in mx %}{% for h in hosts %}{% if h.name == r.host.name %}{{ h.name }}{{ r.host.rack | default(value='?') }} {% endif %}{% endfor %}{% endfor %}", "ar1 b? ar1 "),
+        (
+            "{% for r in mx %}{% for t in r.tags %}{{ t }}/{{ loop.index }} {% else %}none{% endfor %}{% endfor %}",
+            "t/1 u/2 v/1 w/2 \u{e4}/3 t/1 ",
+        ),
+        (
+            "{% for r in mx %}{{ r.note | upper | replace(from='X', to='y') }};{% endfor %}",
+            "y Y;A \"QUOTED\" ONE;Z;",
+        ),
+        (
+            "{% for r in mx %}{% for h in hosts %}{% if h.name == r.host.name %}{{ h.name }}{{ r.host.rack | default(value='?') }} {% endif %}{% endfor %}{% endfor %}",
+            "ar1 b? ar1 ",
+        ),
         ("{% set n = [r.fqdn for r in mx if r.tls] | length %}{% if n > 1 %}{{ n }}{% endif %}", "2"),
         ("{{ mx | length }}{% if mx %}!{% endif %}", "3!"),
-        ("{% set x %}{% for r in mx %}{{ r.note }},{% endfor %}{% endset %}[{{ x }}]", "[x y,a \"quoted\" one,z,]"),
-        ("{% filter upper %}{% for r in mx %}{{ r.note }}{% endfor %}{% endfilter %}", "X YA \"QUOTED\" ONEZ"),
-        ("{% component c(a, b, n=7) %}{{ a.fqdn }}={{ b }}{{ n }}{% endcomponent c %}{% for r in mx %}{{ <c a={r} b={r.ip ~ ':' ~ r.port} /> }} {% endfor %}", "mx1.example.org=192.0.2.1:257 mx2.example.org=192.0.2.2:25257 mx3.example.org=192.0.2.3:257 "),
-        ("{% component c(t) %}<{{ t }}{{ body }}>{% endcomponent c %}{% for r in mx %}{% <c t={r.note}> %}{{ r.port }}{{ loop.index }}{% </c> %}{% endfor %}", "<x y251><a \"quoted\" one25252><z253>"),
-        ("{% extends \"parent.tera\" %}{% block a %}{{ super() }}+{{ values.domain }}{% endblock %}", "[A+example.org|B]"),
+        (
+            "{% set x %}{% for r in mx %}{{ r.note }},{% endfor %}{% endset %}[{{ x }}]",
+            "[x y,a \"quoted\" one,z,]",
+        ),
+        (
+            "{% filter upper %}{% for r in mx %}{{ r.note }}{% endfor %}{% endfilter %}",
+            "X YA \"QUOTED\" ONEZ",
+        ),
+        (
+            "{% component c(a, b, n=7) %}{{ a.fqdn }}={{ b }}{{ n }}{% endcomponent c %}{% for r in mx %}{{ <c a={r} b={r.ip ~ ':' ~ r.port} /> }} {% endfor %}",
+            "mx1.example.org=192.0.2.1:257 mx2.example.org=192.0.2.2:25257 mx3.example.org=192.0.2.3:257 ",
+        ),
+        (
+            "{% component c(t) %}<{{ t }}{{ body }}>{% endcomponent c %}{% for r in mx %}{% <c t={r.note}> %}{{ r.port }}{{ loop.index }}{% </c> %}{% endfor %}",
+            "<x y251><a \"quoted\" one25252><z253>",
+        ),
+        (
+            "{% extends \"parent.tera\" %}{% block a %}{{ super() }}+{{ values.domain }}{% endblock %}",
+            "[A+example.org|B]",
+        ),
         ("{% set y = 'q' %}{% include \"part.tera\" %}{{ y }}", "<p>q"),
-        ("{% for r in mx %}{% if r.port == 2525 %}{% continue %}{% endif %}{% if loop.last %}{% break %}{% endif %}{{ r.fqdn }}{% endfor %}", "mx1.example.org"),
-        ("{% for site, rows in mx | group_by(attribute='tls') %}{{ site }}:{% for r in rows %}{{ r.fqdn }} {% endfor %}{% endfor %}", "true:mx1.example.org mx3.example.org false:mx2.example.org "),
+        (
+            "{% for r in mx %}{% if r.port == 2525 %}{% continue %}{% endif %}{% if loop.last %}{% break %}{% endif %}{{ r.fqdn }}{% endfor %}",
+            "mx1.example.org",
+        ),
+        (
+            "{% for site, rows in mx | group_by(attribute='tls') %}{{ site }}:{% for r in rows %}{{ r.fqdn }} {% endfor %}{% endfor %}",
+            "true:mx1.example.org mx3.example.org false:mx2.example.org ",
+        ),
         ("{% for r in mx | sort(attribute='port') %}{{ r.port }} {% endfor %}", "25 25 2525 "),
         ("{{ 7 + 2 * 3 - 1 }} {{ 7 / 2 }} {{ 7 // 2 }} {{ 7 % 4 }} {{ -values.port }}", "12 3.5 3 3 -25"),
-        ("{% set w = 1 %}{% for r in mx %}{% if r.tls %}{% set_global w = w + 1 %}{% endif %}{% endfor %}{{ w }}", "3"),
-        ("{% for r in mx %}{% set w = r.port %}{% if r.tls %}{% set w = 1 %}{% endif %}{{ w }} {% endfor %}", "1 2525 1 "),
+        (
+            "{% set w = 1 %}{% for r in mx %}{% if r.tls %}{% set_global w = w + 1 %}{% endif %}{% endfor %}{{ w }}",
+            "3",
+        ),
+        (
+            "{% for r in mx %}{% set w = r.port %}{% if r.tls %}{% set w = 1 %}{% endif %}{{ w }} {% endfor %}",
+            "1 2525 1 ",
+        ),
         ("{% for k, v in {'a': values.port, 'b': 2} %}{{ k }}{{ v }}{% endfor %}", "a25b2"),
-        ("{{ 'x' if values.port is odd else 'y' }}{% if 'a' in values.dns and not values.dns is containing(pat='c') %}!{% endif %}", "x!"),
+        (
+            "{{ 'x' if values.port is odd else 'y' }}{% if 'a' in values.dns and not values.dns is containing(pat='c') %}!{% endif %}",
+            "x!",
+        ),
     ];
     for (template, expected) in cases {
         let artifacts = same(template, each);
@@ -155,7 +200,10 @@ fn errors_are_those_of_tera_with_the_row_that_passed() {
     assert!(artifacts.last().unwrap().as_ref().unwrap_err().starts_with("format::value: "), "{artifacts:?}");
     let fails = "{% for r in mx %}{{ '!' ~ r.fqdn | slug }}{{ '' | slug }}{% endfor %}";
     let artifacts = same(fails, "each");
-    assert!(artifacts.last().unwrap().as_ref().unwrap_err().contains("`slug` finds no letter"), "{artifacts:?}");
+    assert!(
+        artifacts.last().unwrap().as_ref().unwrap_err().contains("`slug` finds no letter"),
+        "{artifacts:?}"
+    );
 }
 
 proptest! {
