@@ -171,10 +171,15 @@ pub struct Refusal {
     pub refused: Refused,
 }
 
+/// An emitter hands its bytes on when it has so many.
+const FULL: usize = 64 * 1024;
+
 /// Writes the bytes of one artifact: the template's own text as it is, values as its format has them.
 pub struct Emitter<W> {
     format: Box<dyn Writer>,
     out: W,
+    /// What is not yet handed to the writer below.
+    buffer: Vec<u8>,
     /// What the format made of a value; kept for its memory.
     written: String,
     last: Option<(u32, String)>,
@@ -186,7 +191,15 @@ pub struct Emitter<W> {
 impl<W: io::Write> Emitter<W> {
     /// An emitter for one artifact of a format.
     pub fn new(format: &Format, out: W) -> Self {
-        Self { format: format.writer(), out, written: String::new(), last: None, refusal: None, error: None }
+        Self {
+            format: format.writer(),
+            out,
+            buffer: Vec::new(),
+            written: String::new(),
+            last: None,
+            refusal: None,
+            error: None,
+        }
     }
 
     /// The value that was refused, if writing failed for that.
@@ -206,9 +219,11 @@ impl<W: io::Write> Emitter<W> {
 
     /// Writes the template's own text. After an error, [`Self::refusal`] tells whether a value was refused.
     pub fn literal(&mut self, text: &[u8]) -> io::Result<()> {
-        let result = self.format.literal(text);
-        self.blame_last(result)?;
-        put(&mut self.out, &mut self.error, text)
+        if let Err(refused) = self.format.literal(text) {
+            return Err(self.blame_last(refused));
+        }
+        self.buffer.extend_from_slice(text);
+        self.flush_full()
     }
 
     /// Writes a value, or refuses it.
@@ -230,32 +245,43 @@ impl<W: io::Write> Emitter<W> {
             }
             none => *none = Some((value.expression, value.text.to_owned())),
         }
-        self.blame_last(result)?;
-        put(&mut self.out, &mut self.error, self.written.as_bytes())
+        if let Err(refused) = result {
+            return Err(self.blame_last(refused));
+        }
+        self.buffer.extend_from_slice(self.written.as_bytes());
+        self.flush_full()
     }
 
     /// Ends the artifact.
     pub fn finish(&mut self) -> io::Result<()> {
-        let result = self.format.finish();
-        self.blame_last(result)
+        if let Err(refused) = self.format.finish() {
+            return Err(self.blame_last(refused));
+        }
+        self.flush()
     }
 
-    fn blame_last(&mut self, result: Result<(), Refused>) -> io::Result<()> {
-        result.map_err(|refused| {
-            let (expression, value) = self.last.clone().unwrap_or_default();
-            let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
-            self.refusal = Some(Refusal { expression, value, refused });
-            error
+    fn blame_last(&mut self, refused: Refused) -> io::Error {
+        let (expression, value) = self.last.clone().unwrap_or_default();
+        let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
+        self.refusal = Some(Refusal { expression, value, refused });
+        error
+    }
+
+    #[inline]
+    fn flush_full(&mut self) -> io::Result<()> {
+        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
+    }
+
+    #[cold]
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(|failed| {
+            let kind = failed.kind();
+            self.error = Some(failed);
+            kind.into()
         })
     }
-}
-
-fn put(out: &mut impl io::Write, error: &mut Option<io::Error>, bytes: &[u8]) -> io::Result<()> {
-    out.write_all(bytes).map_err(|failed| {
-        let kind = failed.kind();
-        *error = Some(failed);
-        kind.into()
-    })
 }
 
 /// Takes marked text in pieces of any size and hands it to an [`Emitter`]. It holds no more than one value.
@@ -377,6 +403,7 @@ impl<W: io::Write> io::Write for MarkReader<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.emitter.flush()?;
         self.emitter.out.flush()
     }
 }
