@@ -16,7 +16,8 @@ pub(super) fn default(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
 }
 
 pub(super) fn str(value: &Value, _: &Kwargs) -> TeraResult<Value> {
-    Ok(value.to_string().into())
+    let scalar = value.is_string() || value.is_number() || value.is_bool();
+    if scalar { Ok(value.to_string().into()) } else { Err(mismatch("str", "a scalar", value)) }
 }
 
 pub(super) fn split(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {

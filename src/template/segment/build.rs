@@ -99,10 +99,13 @@ struct Builder<'a> {
     /// For each level, the columns that are asked for of its row.
     needed: Vec<Vec<bool>>,
     /// The bodies of each block of the templates that are being built, most derived first.
-    blocks: Vec<BTreeMap<&'a str, Vec<(usize, &'a [Node])>>>,
+    blocks: Vec<BTreeMap<&'a str, Lineage<'a>>>,
     /// The block that is being built, with the number of its body.
     walking: Vec<(&'a str, usize)>,
 }
+
+/// The bodies of a block, most derived first, each with its template.
+type Lineage<'a> = Vec<(usize, &'a [Node])>;
 
 /// The variables at a place.
 #[derive(Clone)]
@@ -219,7 +222,7 @@ impl<'a> Builder<'a> {
                 _ => return Err(Declined("a parent that does not exist")),
             }
         }
-        let mut blocks: BTreeMap<&'a str, Vec<(usize, &'a [Node])>> = BTreeMap::new();
+        let mut blocks: BTreeMap<&'a str, Lineage<'a>> = BTreeMap::new();
         for at in &chain {
             collect_blocks(&library.templates[*at].tree.nodes, &mut |name, body| {
                 blocks.entry(name.text.as_str()).or_default().push((*at, body));

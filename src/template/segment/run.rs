@@ -55,6 +55,11 @@ impl<'f> Frame<'f> {
         }
         frame
     }
+
+    /// The row that passes where a place begins.
+    fn row(&'f self, place: &Place) -> Option<&'f Passing<'f>> {
+        self.up(place.up).row.as_ref().map(|(_, row)| row)
+    }
 }
 
 /// What comes after a segment.
@@ -282,16 +287,12 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(())
     }
 
-    fn row<'f>(&self, place: &Place, frame: &'f Frame<'f>) -> Option<(usize, &'f Passing<'f>)> {
-        frame.up(place.up).row.as_ref().map(|(table, row)| (*table, row))
-    }
-
     /// The cells that a place's references lead to; none where it has no references.
     fn referred<'f>(&self, place: &Place, frame: &'f Frame<'f>) -> Option<&'f [Value]>
     where
         'a: 'f,
     {
-        let (_, row) = self.row(place, frame)?;
+        let row = frame.row(place)?;
         let mut steps = place.references.iter();
         let (column, table) = steps.next()?;
         let CellRef::Value(Value::Ref(number)) = row.cell(*column) else { return None };
@@ -308,7 +309,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         'a: 'f,
     {
         if cell.row.references.is_empty() {
-            return self.row(&cell.row, frame).map_or(CellRef::Absent, |(_, row)| row.cell(cell.column));
+            return frame.row(&cell.row).map_or(CellRef::Absent, |row| row.cell(cell.column));
         }
         let cells = self.referred(&cell.row, frame);
         cells.and_then(|cells| cells.get(cell.column)).map_or(CellRef::Absent, CellRef::from)
@@ -316,7 +317,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
 
     fn present(&self, place: &Place, frame: &Frame<'_>) -> bool {
         if place.references.is_empty() {
-            return self.row(place, frame).is_some();
+            return frame.row(place).is_some();
         }
         self.referred(place, frame).is_some()
     }
