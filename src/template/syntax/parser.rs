@@ -250,6 +250,16 @@ impl<'a> Parser<'a> {
         eaten
     }
 
+    /// Whether what is next ends the tag, but not as it should, which is an error already.
+    fn at_wrong_end(&self) -> bool {
+        let right = match self.kind() {
+            Some(TokenKind::PrintEnd) => self.delimiters.print().1,
+            Some(TokenKind::TagEnd) => self.delimiters.tag().1,
+            _ => return false,
+        };
+        !self.text().ends_with(right)
+    }
+
     fn expect(&mut self, text: &str) -> Parsed<()> {
         if self.eat(text) { Ok(()) } else { Err(self.expected(&format!("`{text}`"))) }
     }
@@ -267,7 +277,7 @@ impl<'a> Parser<'a> {
 
     /// What is expected in place of the next token, with a hint unless that token has one.
     fn expected_with(&mut self, what: &str, hint: Option<&str>) -> Failed {
-        if self.kind() == Some(TokenKind::Unknown) {
+        if self.kind() == Some(TokenKind::Unknown) || self.at_wrong_end() {
             return Failed;
         }
         let mut range = self.range();
@@ -646,6 +656,12 @@ impl<'a> Parser<'a> {
         }
         // Whether it has a body is not known.
         self.lost = true;
+        if word == "raw" {
+            // One that is well-formed is a token of its own.
+            self.bump();
+            self.expected(&format!("`{}`", self.delimiters.tag().1));
+            return;
+        }
         let error = SyntaxError::new(self.range(), format!("`{word}` is not a tag"));
         let hint = match word {
             "macro" | "endmacro" | "import" => Some("Tera 2 has components: `component`".to_owned()),
@@ -1051,11 +1067,27 @@ impl<'a> Parser<'a> {
             return self.operand();
         }
         if !self.eat("{") {
-            return Err(self.expected("a string or an expression in braces"));
+            return Err(self.expected_in_braces(name));
         }
         let value = self.expression()?;
         self.expect("}")?;
         Ok(value)
+    }
+
+    /// What stands behind `name=` without braces, with how it is written.
+    fn expected_in_braces(&mut self, name: &Name) -> Failed {
+        let is_part = |token: &&Token| {
+            matches!(token.kind, TokenKind::Name | TokenKind::Bool | TokenKind::Integer | TokenKind::Float)
+                || &self.source[token.range.clone()] == "."
+        };
+        let value: String = self.tokens[self.next..]
+            .iter()
+            .take_while(is_part)
+            .map(|token| &self.source[token.range.clone()])
+            .collect();
+        let value = if value.is_empty() { "…" } else { &value };
+        let hint = format!("write `{}={{{value}}}`", name.text);
+        self.expected_with("a string or an expression in braces", Some(&hint))
     }
 
     // Expressions
@@ -1134,7 +1166,7 @@ impl<'a> Parser<'a> {
                     left = self.make(start, ExpressionKind::Filter { base: left, filter });
                 }
                 text => match binary_operator(text) {
-                    Some((operator, binds, right)) if power <= binds && !self.at_tag_end() => {
+                    Some((operator, binds, right)) if power <= binds => {
                         left = self.binary(left, operator, right)?;
                     }
                     _ => break,
@@ -1142,11 +1174,6 @@ impl<'a> Parser<'a> {
             }
         }
         Ok(left)
-    }
-
-    /// Whether a tag's end stands where an operator may: the `%` of a `%}` that should be a `}}`.
-    fn at_tag_end(&self) -> bool {
-        self.source[self.range().start..].starts_with(self.delimiters.tag().1)
     }
 
     fn binary(&mut self, left: Expression, operator: BinaryOperator, power: u8) -> Parsed<Expression> {

@@ -783,8 +783,11 @@ proptest! {
 }
 
 /// The template, the mistake in it between ⟦ and ⟧, and the whole message.
-const MISTAKES: [(&str, &str); 66] = [
+const MISTAKES: [(&str, &str); 70] = [
     ("{{ a ⟦%}⟧", "expected `}}`, found `%}`"),
+    ("{{ a ⟦}⟧ don't & \" {% if b %}{{ c }}{% endif %}", "expected `}}`, found `}`"),
+    ("{% if {'a': 1}['a'] ⟦}⟧ don't {% endif %}", "expected `%}`, found `}`"),
+    ("{{ (⟦}⟧ # {{ a }}", "expected `}}`, found `}`"),
     ("{% if a ⟦}}⟧x{% endif %}", "expected `%}`, found `}}`"),
     ("{{ a⟦⟧", "expected `}}`, found the end"),
     ("{{ a ⟦{%⟧ if b %}", "expected `}}`, found `{%`"),
@@ -846,7 +849,11 @@ const MISTAKES: [(&str, &str); 66] = [
     ),
     ("{% <a ⟦/⟧> %}", "expected `>`, found `/` (without a body, a component is printed: `{{ <… /> }}`)"),
     ("{% <a> %}{% </⟦b⟧> %}", "expected `a`, found `b` (the end repeats the name of what it ends)"),
-    ("{{ <a b=⟦1⟧ /> }}", "expected a string or an expression in braces, found `1`"),
+    ("{{ <a b=⟦1⟧ /> }}", "expected a string or an expression in braces, found `1` (write `b={1}`)"),
+    (
+        "{{ <a b=⟦c⟧.d e={f} /> }}",
+        "expected a string or an expression in braces, found `c` (write `b={c.d}`)",
+    ),
     ("{% set a ⟦1⟧ %}", "expected `=`, found `1`"),
     ("{% include ⟦a⟧ %}", "expected the name of a template in quotes, found `a`"),
     ("x⟦{% extends 'a' %}⟧", "`extends` must be the first tag of a template [x: stands before it]"),
