@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::json::excerpt;
 use super::mark::{Emitted, Kind};
-use super::text::one_line;
+use super::text::{LINE_BREAK, one_line};
 use super::{Fault, Refused, Writer};
 
 pub(super) fn writer() -> Box<dyn Writer> {
@@ -733,7 +733,7 @@ impl Writer for Shell {
         if !self.pending.is_empty()
             && let Some(at) = text.find('\n')
         {
-            return Err(Refused::character(at, '\n', "a line break", "the line that begins a here-document"));
+            return Err(Refused::character(at, '\n', LINE_BREAK, "the line that begins a here-document"));
         }
         let start = out.len();
         if self.body.is_some() {

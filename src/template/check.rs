@@ -1042,13 +1042,15 @@ impl<'a> Checker<'a> {
             Op::Equal | Op::NotEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                self.comparable(template, (left, &a), (right, &b));
+                self.comparable(template, "are never equal", (left, &a), (right, &b));
                 Inferred::of(Type::Bool)
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                if self.comparable(template, (left, &a), (right, &b)) && !(a.is_scalar() && b.is_scalar()) {
+                if self.comparable(template, "have no order", (left, &a), (right, &b))
+                    && !(a.is_scalar() && b.is_scalar())
+                {
                     let reported = a == Type::Reported || b == Type::Reported;
                     if !reported {
                         self.mismatch(template, left, "numbers or texts to compare", &a);
@@ -1062,7 +1064,7 @@ impl<'a> Checker<'a> {
                 match &b {
                     Type::Reported => {}
                     Type::List(of) => {
-                        self.comparable(template, (left, &a), (right, of));
+                        self.comparable(template, "are never equal", (left, &a), (right, of));
                     }
                     Type::Text(_) | Type::Map(_) | Type::Dictionary(_) => {
                         if !a.is_like(&Type::TEXT) || a == Type::Unknown {
@@ -1105,10 +1107,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Reports a comparison that can never be true; says whether it was fine.
+    /// Reports a comparison that can never be true, and why; says whether it was fine.
     fn comparable(
         &mut self,
         template: usize,
+        why: &str,
         (left, a): (&Expression, &Type),
         (right, b): (&Expression, &Type),
     ) -> bool {
@@ -1127,16 +1130,45 @@ impl<'a> Checker<'a> {
         }
         let diagnostic = Diagnostic::error(
             &code::TEMPLATE_TYPE,
-            format!("{} is compared with {}: they are never equal", a.describe(), b.describe()),
+            format!("{} is compared with {}: they {why}", a.describe(), b.describe()),
         );
-        let diagnostic = match (a, b, right.kind.as_ref()) {
-            (Type::Int | Type::Float | Type::Bool, Type::Text(_), ExpressionKind::Text(text)) => {
-                diagnostic.hint(format!("write `{text}` without quotes"))
-            }
-            _ => diagnostic,
+        let hint = match (a.is_text(), b.is_text()) {
+            (true, false) => alike(left, right, b),
+            (false, true) => alike(right, left, a),
+            _ => None,
+        };
+        let diagnostic = match hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
         };
         self.report(template, left.range.start..right.range.end, diagnostic, "unlike types");
         false
+    }
+}
+
+/// How a text can be compared with something of another type.
+fn alike(text: &Expression, other: &Expression, ty: &Type) -> Option<String> {
+    let filter = match ty {
+        Type::Int => "int",
+        Type::Float => "float",
+        _ => "",
+    };
+    match (text.kind.as_ref(), other.kind.as_ref()) {
+        (ExpressionKind::Text(text), _) => {
+            let fits = match ty {
+                Type::Int => text.parse::<i64>().is_ok(),
+                Type::Float => text.parse::<f64>().is_ok(),
+                Type::Bool => text.parse::<bool>().is_ok(),
+                _ => false,
+            };
+            fits.then(|| format!("write `{text}` without quotes"))
+        }
+        (ExpressionKind::Array(_), _) => None,
+        _ if filter.is_empty() => None,
+        (_, ExpressionKind::Int(number)) => {
+            Some(format!("put `| {filter}` behind the text, or write `\"{number}\"`"))
+        }
+        _ => Some(format!("put `| {filter}` behind the text")),
     }
 }
 

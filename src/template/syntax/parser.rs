@@ -71,6 +71,7 @@ const FILTER: u8 = 17;
 /// - a name that begins with `__`, `__tera_context` among them;
 /// - text or a string that holds one of the Unicode noncharacters U+FDD0 to U+FDEF, which mark values while an
 ///   artifact is rendered;
+/// - a byte order mark before the first character, which Tera prints;
 /// - an argument that a component's call gives twice;
 /// - `extends`, or the definition of a component, in the `else` of a `for` (Tera takes it as if it stood outside);
 /// - a field of `loop` that is not taken from `loop` itself, as in `loop.index.first` or `loop[0].last` (Tera
@@ -83,6 +84,13 @@ pub fn parse(source: &str, delimiters: Delimiters) -> Result<Tree, Vec<SyntaxErr
     let mut parser = Parser::new(source, delimiters, &tokens, errors);
     let mut nodes = parser.body(Place::Top, 0..0, &[]).unwrap_or_default();
     let mut errors = parser.errors;
+    if source.starts_with('\u{feff}') {
+        // Taken away in silence, it would be missing in the rare file that is meant to begin with one.
+        errors.push(
+            SyntaxError::new(0..'\u{feff}'.len_utf8(), "the template begins with a byte order mark")
+                .hint("save it as UTF-8 without one: the mark would be written into the artifact"),
+        );
+    }
     if !errors.is_empty() {
         errors.sort_by_key(|error| error.range.start);
         return Err(errors);

@@ -912,7 +912,11 @@ const MISTAKES: [(&str, &str); 70] = [
 ];
 
 /// What Tera reads and [`parse`] refuses, as its documentation lists.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
+    (
+        "⟦\u{feff}⟧a",
+        "the template begins with a byte order mark (save it as UTF-8 without one: the mark would be written into the artifact)",
+    ),
     ("{{ ⟦__tera_context⟧ }}", "`__tera_context` begins with `__`, which is kept for the engine"),
     ("{{ a | ⟦__f⟧ }}", "`__f` begins with `__`, which is kept for the engine"),
     ("{{ f(⟦__a⟧=1) }}", "`__a` begins with `__`, which is kept for the engine"),
