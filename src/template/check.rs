@@ -1042,13 +1042,13 @@ impl<'a> Checker<'a> {
             Op::Equal | Op::NotEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                self.comparable(template, "are never equal", (left, &a), (right, &b));
+                self.comparable(template, operator, (left, &a), (right, &b));
                 Inferred::of(Type::Bool)
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                if self.comparable(template, "have no order", (left, &a), (right, &b))
+                if self.comparable(template, operator, (left, &a), (right, &b))
                     && !(a.is_scalar() && b.is_scalar())
                 {
                     let reported = a == Type::Reported || b == Type::Reported;
@@ -1064,7 +1064,7 @@ impl<'a> Checker<'a> {
                 match &b {
                     Type::Reported => {}
                     Type::List(of) => {
-                        self.comparable(template, "are never equal", (left, &a), (right, of));
+                        self.comparable(template, operator, (left, &a), (right, of));
                     }
                     Type::Text(_) | Type::Map(_) | Type::Dictionary(_) => {
                         if !a.is_like(&Type::TEXT) || a == Type::Unknown {
@@ -1107,11 +1107,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Reports a comparison that can never be true, and why; says whether it was fine.
+    /// Reports a comparison that can never be true; says whether it was fine.
     fn comparable(
         &mut self,
         template: usize,
-        why: &str,
+        operator: BinaryOperator,
         (left, a): (&Expression, &Type),
         (right, b): (&Expression, &Type),
     ) -> bool {
@@ -1128,11 +1128,16 @@ impl<'a> Checker<'a> {
         if a.is_like(b) {
             return true;
         }
+        let why = match operator {
+            BinaryOperator::Equal | BinaryOperator::NotEqual | BinaryOperator::In => "are never equal",
+            _ => "have no order",
+        };
         let diagnostic = Diagnostic::error(
             &code::TEMPLATE_TYPE,
             format!("{} is compared with {}: they {why}", a.describe(), b.describe()),
         );
         let hint = match (a.is_text(), b.is_text()) {
+            _ if operator == BinaryOperator::In => None,
             (true, false) => alike(left, right, b),
             (false, true) => alike(right, left, a),
             _ => None,
@@ -1163,7 +1168,6 @@ fn alike(text: &Expression, other: &Expression, ty: &Type) -> Option<String> {
             };
             fits.then(|| format!("write `{text}` without quotes"))
         }
-        (ExpressionKind::Array(_), _) => None,
         _ if filter.is_empty() => None,
         (_, ExpressionKind::Int(number)) => {
             Some(format!("put `| {filter}` behind the text, or write `\"{number}\"`"))

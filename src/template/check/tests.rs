@@ -359,7 +359,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{% if row.port != values.domain %}{% endif %}",
-        "template::type [row.port != values.domain] a whole number is compared with text: they are never equal",
+        "template::type [row.port != values.domain] a whole number is compared with text: they are never equal // put `| int` behind the text",
     );
     refused(
         "{% if row.port in values.dns %}{% endif %}",
