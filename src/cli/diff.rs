@@ -19,7 +19,8 @@ use crate::source::Disk;
 
 /// Show what a render would change
 ///
-/// Prints the unified difference from the golden tree to what the sources give. Nothing is written.
+/// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. Nothing is
+/// written.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix"
