@@ -968,6 +968,19 @@ fn a_mistake_is_told_with_its_place() {
 }
 
 #[test]
+fn a_missing_bracket_ends_the_tag() {
+    for (source, found) in [
+        ("[[ a[0] ] don't & [[ b ]]", "expected `]]`, found `]`"),
+        ("[% if a ] don't & [% endif %]", "expected `%]`, found `]`"),
+        ("[[ a %] don't & [[ b ]]", "expected `]]`, found `%]`"),
+    ] {
+        let errors = parse(source, Delimiters::Square).expect_err(source);
+        let told: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(told, [found], "{source}");
+    }
+}
+
+#[test]
 fn what_is_refused_on_top_is_read_by_tera() {
     for (marked, message) in REFUSED {
         let source = check_mistake(marked, message);
