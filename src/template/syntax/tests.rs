@@ -56,6 +56,7 @@ fn refused_on_top(errors: &[SyntaxError]) -> bool {
     [
         "begins with `__`",
         "noncharacter",
+        "byte order mark",
         "is given twice",
         "`extends` cannot stand within",
         "a component cannot be defined within",
