@@ -524,15 +524,22 @@ impl Shell {
         Ok(())
     }
 
-    /// Refuses a line of a body that a value makes the last one.
+    /// Refuses a line of a body that a value makes the last one, or that dash does not read as it is.
     fn end_line(&mut self) -> Result<(), Refused> {
-        match &self.body {
-            Some(heredoc) if self.line.has_value && self.line.text.starts_with(&heredoc.delimiter) => {
-                Err(Refused::value(format!(
-                    "with this value the line reads like `{}`, the end of the here-document",
-                    String::from_utf8_lossy(&heredoc.delimiter)
-                )))
-            }
+        let Some(heredoc) = self.body.as_ref().filter(|_| self.line.has_value) else { return Ok(()) };
+        let delimiter = String::from_utf8_lossy(&heredoc.delimiter);
+        let common = self.line.text.iter().zip(&heredoc.delimiter).take_while(|(a, b)| a == b).count();
+        match self.line.text.get(common) {
+            _ if common == heredoc.delimiter.len() => Err(Refused::value(format!(
+                "with this value the line reads like `{delimiter}`, the end of the here-document"
+            ))),
+            // Where it has compared a part of the delimiter, dash (seen in 0.5.12) drops such a byte.
+            Some(byte) if common > 0 && !byte.is_ascii() => Err(Refused {
+                hint: "give the here-document a delimiter that no line begins like, such as `_END_`",
+                ..Refused::value(format!(
+                    "with this value the line begins like `{delimiter}`, the end of the here-document, and then has a character outside ASCII, which some shells lose a part of"
+                ))
+            }),
             _ => Ok(()),
         }
     }
