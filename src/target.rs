@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::document::{self, At, Located, Map};
+use crate::document::{self, At, Located, Map, shapes};
 use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
 use crate::source::{FileId, Sources, Span, Unlisted, World};
@@ -114,6 +114,10 @@ pub(crate) struct TargetFile {
     /// Native validators of the rendered tree. `confwright check` does not run them yet.
     #[serde(default)]
     check: Vec<At<CheckSection>>,
+}
+
+impl document::Document for TargetFile {
+    const SHAPE: document::Shape = &shapes::TARGET;
 }
 
 /// What a target's templates use of a project.
