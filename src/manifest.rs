@@ -41,6 +41,9 @@ pub fn check_path(path: &Utf8Path) -> Result<(), &'static str> {
     if text.split('/').any(|part| part.is_empty() || part == ".") {
         return Err("it has an empty part or `.` in it");
     }
+    if text.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+        return Err("a folder `.git` is a repository's own");
+    }
     match text.split('/').next() {
         Some(first) if RESERVED.contains(&first) => Err("that name is reserved"),
         _ => Ok(()),

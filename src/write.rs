@@ -321,6 +321,12 @@ impl Staging {
                 None => Ok(()),
             });
         }
+        if matches!(self.scope, Scope::Retired(_)) {
+            cleared = cleared.and_then(|()| match remove_folder(&self.tree.place("")) {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
+                _ => Ok(()),
+            });
+        }
         let error = cleared.err()?;
         Some(Diagnostic { severity: Severity::Warning, ..self.failed(STAGING, &error) })
     }

@@ -39,6 +39,9 @@ fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
 /// The text of a value that is printed, and what that text is.
 pub(crate) fn printed(value: &Value) -> TeraResult<(Kind, Cow<'_, str>)> {
     let Some(text) = value.as_str() else {
+        if value.as_f64().is_some_and(|float| !float.is_finite()) {
+            return Err(Error::message(format!("`{value}` is printed, which is no number")));
+        }
         if value.is_number() || value.is_bool() {
             return Ok((Kind::Literal, value.to_string().into()));
         }

@@ -14,7 +14,7 @@ use tera::{Context, Map, Value as Data};
 
 use super::{Arguments, Body, Call, Cell, Comprehension, Declined, Expr, Over, Place, Program, Segment};
 use crate::table::{Column, ColumnType, Schema, Tables};
-use crate::template::check::{Checked, Globals};
+use crate::template::check::{Checked, DEEPEST_CALL, Globals};
 use crate::template::syntax::{
     Argument, BinaryOperator, Branch, ComponentArgument, ComponentCall, Entry, Expression, ExpressionKind,
     FilterCall, Item, Name, Node, NodeKind, UnaryOperator, collect_blocks,
@@ -22,8 +22,6 @@ use crate::template::syntax::{
 use crate::template::types::ViewId;
 use crate::template::{Library, filter, test};
 
-/// Components in components beyond this are left to the engine, which has a limit of its own.
-const DEEPEST: usize = 40;
 /// Programs longer than this are not built: components that call components may multiply.
 const LONGEST: usize = 20_000;
 
@@ -519,7 +517,7 @@ impl<'a> Builder<'a> {
         if definition.rest.is_some() {
             return Err(Declined("a component that takes any arguments"));
         }
-        if self.depth == DEEPEST {
+        if self.depth == DEEPEST_CALL {
             return Err(Declined("components within components without an end"));
         }
         let mut inner = Scope {
