@@ -13,37 +13,27 @@ use indexmap::IndexMap;
 use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::format::Emitter;
 use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
-use crate::template::check::{self, CellColumn, Checked, Entrance, View};
+use crate::template::check::{self, CellColumn, Entrance, View};
 use crate::template::data;
-use crate::template::engine::{Engine, Failure, Refused, refuse};
+use crate::template::engine::{Failure, Refused};
 use crate::template::library::Unparsed;
-use crate::template::segment::{self, Facts, Program, Stop};
+use crate::template::lists::Lists;
+use crate::template::ready::{Failed, Ready, Setting};
+use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
 
 pub(crate) mod derive;
-pub(crate) mod lists;
 pub(crate) mod view;
 
-use lists::Lists;
-
-/// What renders templates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Renderer {
-    /// Segment programs; Tera for the templates that they cannot express.
-    #[default]
-    Segments,
-    /// Tera alone.
-    Tera,
-}
+pub use crate::template::ready::Renderer;
 
 /// Which part of a project is compiled, and by what.
 #[derive(Debug, Clone, Default)]
@@ -122,27 +112,11 @@ pub(crate) struct Producer {
     /// For each of its tables by its own name, the project's.
     pub(crate) tables: BTreeMap<String, String>,
     pub(crate) globals: check::Globals,
-    library: Library,
-    delimiters: Delimiters,
-    checked: Checked,
+    pub(crate) templates: Ready,
     /// What every template sees but for the tables.
     pub(crate) context: Context,
-    /// The programs of the artifacts' templates and their rows, as far as they can be expressed.
-    programs: BTreeMap<(String, Option<String>), Program>,
-    /// Made when it is first needed.
-    engine: OnceLock<Result<Engine, Diagnostics>>,
-    /// What the engine's templates see, with the tables that they walk.
+    /// The same with the tables that templates walk, as the engine wants it.
     with_tables: OnceLock<Context>,
-}
-
-impl Producer {
-    fn engine(&self) -> Result<&Engine, Diagnostic> {
-        let made = || Engine::new(&self.library, self.checked.clone(), self.delimiters);
-        self.engine.get_or_init(made).as_ref().map_err(|failed| {
-            let first = failed.clone().into_iter().next();
-            first.unwrap_or_else(|| Diagnostic::error(&code::TEMPLATE_RENDER, "the engine cannot be made"))
-        })
-    }
 }
 
 /// Reads and checks a project and plans its artifacts.
@@ -368,9 +342,9 @@ impl Preparation<'_> {
             return None;
         }
         let lists = Lists::of(&tables);
-        let facts = rules::Facts { tables: &tables, views: &views, lists: &lists, sources };
-        rules::check(project, declared, &facts, allowed, diagnostics);
-        let artifacts = plan::plan(&producers, &lists, &tables, sources, diagnostics);
+        let facts = Facts { tables: &tables, sources, lists: &lists };
+        rules::check(project, declared, &views, &facts, self.selection.renderer, allowed, diagnostics);
+        let artifacts = plan::plan(&producers, &facts, self.selection.renderer, diagnostics);
         let folder = if declared.name.is_empty() {
             project.golden.clone()
         } else {
@@ -433,7 +407,13 @@ impl Preparation<'_> {
                 span: table.span,
             });
         }
-        let deriver = derive::Deriver::new(&self.compilation.project, declared, sources, diagnostics);
+        let deriver = derive::Deriver::new(
+            &self.compilation.project,
+            declared,
+            self.selection.renderer,
+            sources,
+            diagnostics,
+        );
         let derive = |tables: &Tables, schema: &Schema, column: usize, row: &[Value]| {
             deriver.derive(tables, schema, column, row)
         };
@@ -503,34 +483,14 @@ impl Preparation<'_> {
             return None;
         }
         let context = data::context(&project.name, &declared.name, seen.values);
-        let engine = OnceLock::new();
-        let mut programs = BTreeMap::new();
-        match self.selection.renderer {
-            Renderer::Segments => {
-                let inputs = segment::Inputs {
-                    library: &library,
-                    globals: &seen.globals,
-                    checked: &checked,
-                    tables,
-                    context: &context,
-                };
-                for (artifact, entrance) in artifacts.iter().zip(&entrances) {
-                    let each = artifact.each.as_ref().map(|each| each.value.clone());
-                    if let Ok(program) = segment::build(&inputs, entrance.template, entrance.row) {
-                        programs.insert((artifact.template.value.clone(), each), program);
-                    }
-                }
-            }
-            Renderer::Tera => {
-                let extend = |tera: &mut tera::Tera| (self.extend)(tera);
-                match Engine::with(&library, checked.clone(), delimiters, extend) {
-                    Ok(made) => drop(engine.set(Ok(made))),
-                    Err(failed) => {
-                        diagnostics.append(failed);
-                        return None;
-                    }
-                }
-            }
+        let known = (&seen.globals, tables, &context);
+        let renderer = self.selection.renderer;
+        let templates = Ready::new(library, checked, delimiters, &entrances, renderer, known);
+        if renderer == Renderer::Tera
+            && let Err(failed) = templates.make_engine(self.extend)
+        {
+            diagnostics.append(failed);
+            return None;
         }
         Some(Producer {
             name: instance.map_or_else(String::new, |instance| instance.name.clone()),
@@ -538,12 +498,8 @@ impl Preparation<'_> {
             artifacts,
             tables: seen.tables,
             globals: seen.globals,
-            library,
-            delimiters,
-            checked,
+            templates,
             context,
-            programs,
-            engine,
             with_tables: OnceLock::new(),
         })
     }
@@ -654,7 +610,7 @@ impl Environment {
     /// How many templates have programs.
     #[cfg(test)]
     pub(crate) fn programs(&self) -> usize {
-        self.producers.iter().map(|producer| producer.programs.len()).sum()
+        self.producers.iter().map(|producer| producer.templates.programs()).sum()
     }
 
     /// Renders one artifact of the plan into a sink.
@@ -665,89 +621,54 @@ impl Environment {
         sink: &mut dyn io::Write,
     ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
-        let each = planned.each.clone();
-        let Some(program) = producer.programs.get(&(planned.template.clone(), each)) else {
-            return self.render_with_engine(planned, sources, sink);
+        let library = &producer.templates.library;
+        let Some(template) = library.find(&planned.template) else {
+            // The plan was made from the same library.
+            return Err(Diagnostic::error(&code::TEMPLATE_MISSING, "the template is gone").into());
         };
-        let facts = Facts {
-            tables: &self.tables,
-            sources,
-            list: &|table| self.lists.get(table, &self.tables, sources),
+        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(each).copied());
+        let setting = Setting {
+            facts: self.facts(sources),
+            row: planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number)),
+            context: &|| self.context(planned, sources),
         };
-        let row = planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number));
-        let mut emitter = Emitter::new(planned.format, sink);
-        let rows = match program.render(&facts, row, &mut emitter) {
-            Ok(()) => return Ok(()),
-            Err(Stop::Output(rows)) => rows,
-            Err(Stop::Value) => {
-                // The engine says what is wrong with the value; nothing of what it prints is wanted.
-                self.render_with_engine(planned, sources, &mut io::sink())?;
-                let message = "a value does not do for what the template does with it";
-                return Err(Diagnostic::error(&code::TEMPLATE_RENDER, message).at(planned.span, "").into());
-            }
-        };
-        if let Some(refusal) = emitter.refusal() {
-            let failure = refuse(&producer.library, &producer.checked.sites, refusal);
-            return Err(self.failed(failure, &rows, planned, sources));
-        }
-        Err(RenderFailure::Sink(emitter.take_error().unwrap_or_else(|| io::ErrorKind::Other.into())))
-    }
-
-    fn render_with_engine(
-        &self,
-        planned: &Planned,
-        sources: &Sources,
-        sink: &mut dyn io::Write,
-    ) -> Result<(), RenderFailure> {
-        let producer = &self.producers[planned.producer];
-        let engine = producer.engine()?;
-        let context = producer.with_tables.get_or_init(|| {
-            let mut context = producer.context.clone();
-            let walked: BTreeSet<&str> = producer
-                .checked
-                .tables
-                .iter()
-                .map(|view| producer.globals.views[view.0].table.as_str())
-                .collect();
-            for (name, table) in producer.tables.iter().filter(|(_, table)| walked.contains(table.as_str())) {
-                context.insert_value(name.clone(), self.lists.get(table, &self.tables, sources));
-            }
-            context
-        });
-        let bound;
-        let context = match &planned.row {
-            None => context,
-            Some(row) => {
-                let mut with_row = context.clone();
-                with_row.insert_value("row", self.lists.row(row, &self.tables, sources));
-                bound = with_row;
-                &bound
-            }
-        };
-        let rendered = engine.render(&producer.library, &planned.template, planned.format, context, sink);
-        rendered.map_err(|failure| self.failed(failure, &[], planned, sources))
-    }
-
-    /// What is told of a failure; `rows` were passing by then, with the names of their tables.
-    fn failed(
-        &self,
-        failure: Failure,
-        rows: &[(String, usize)],
-        planned: &Planned,
-        sources: &Sources,
-    ) -> RenderFailure {
-        match failure {
+        let rendered = producer.templates.render((template, view), planned.format, setting, sink);
+        rendered.map_err(|Failed { failure, rows }| match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {
                 if let Some(refused) = refused {
-                    self.point_at_cells(&mut diagnostic, &refused, rows, planned, sources);
+                    self.point_at_cells(&mut diagnostic, &refused, &rows, planned, sources);
                 } else {
                     *diagnostic =
                         plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }
+        })
+    }
+
+    fn facts<'a>(&'a self, sources: &'a Sources) -> Facts<'a> {
+        Facts { tables: &self.tables, sources, lists: &self.lists }
+    }
+
+    /// What the engine sees of an artifact.
+    fn context(&self, planned: &Planned, sources: &Sources) -> Context {
+        let producer = &self.producers[planned.producer];
+        let shared = producer.with_tables.get_or_init(|| {
+            let mut context = producer.context.clone();
+            let views = producer.templates.checked.tables.iter();
+            let walked: BTreeSet<&str> =
+                views.map(|view| producer.globals.views[view.0].table.as_str()).collect();
+            for (name, table) in producer.tables.iter().filter(|(_, table)| walked.contains(table.as_str())) {
+                context.insert_value(name.clone(), self.lists.get(table, &self.tables, sources));
+            }
+            context
+        });
+        let mut context = shared.clone();
+        if let Some(row) = &planned.row {
+            context.insert_value("row", self.lists.row(&row.table, row.number, &self.tables, sources));
         }
+        context
     }
 
     /// Adds the cell that a refused value comes from: that of the row that was passing, of the row of the artifact,

@@ -6,6 +6,8 @@ pub mod engine;
 pub mod filter;
 pub mod function;
 pub mod library;
+pub(crate) mod lists;
+pub(crate) mod ready;
 pub(crate) mod segment;
 pub mod syntax;
 pub mod test;

@@ -10,6 +10,7 @@ pub(crate) struct Walk<'t> {
 }
 
 /// A row as it passes by.
+#[derive(Clone, Copy)]
 pub(crate) struct Passing<'r> {
     number: usize,
     cells: &'r [Value],
@@ -45,7 +46,7 @@ impl Table {
 
     /// A row of a table that holds its rows.
     pub(crate) fn passing(&self, number: usize) -> Option<Passing<'_>> {
-        self.held(number).map(|cells| Passing { number, cells })
+        self.held(number).map(|cells| Passing::of(number, cells))
     }
 }
 
@@ -58,6 +59,11 @@ impl Walk<'_> {
 }
 
 impl<'r> Passing<'r> {
+    /// A row of a number with its values; of fewer than there are columns, the row so far.
+    pub(crate) fn of(number: usize, cells: &'r [Value]) -> Self {
+        Self { number, cells }
+    }
+
     /// Its number, from 0.
     pub(crate) fn number(&self) -> usize {
         self.number

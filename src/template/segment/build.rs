@@ -720,6 +720,9 @@ impl<'a> Builder<'a> {
                 let Some((base, name, _)) = attribute(expression) else {
                     return Err(Declined("an index that is not a name"));
                 };
+                if self.way(expression, scope)?.is_some() {
+                    return Err(Declined("a row as a value"));
+                }
                 if self.way(base, scope)?.is_some() {
                     // The target does not insist on the column, and the project does not have it.
                     return Ok(Expr::Constant(Data::none()));

@@ -7,22 +7,24 @@ use tera::value::Key;
 use tera::{Kwargs, Map, Number, Value as Data};
 
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
-use crate::format::Emitter;
+use crate::format::{self, Emitter};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
 use crate::template::filter::{self, printed};
+use crate::template::lists::Lists;
 use crate::template::syntax::{BinaryOperator, LoopField};
 use crate::template::test;
 
 /// What a program reads.
+#[derive(Clone, Copy)]
 pub(crate) struct Facts<'a> {
     /// The tables it was built for.
     pub(crate) tables: &'a Tables,
     /// The files they are read from.
     pub(crate) sources: &'a Sources,
     /// All rows of a table as the engine sees them.
-    pub(crate) list: &'a dyn Fn(&str) -> Data,
+    pub(crate) lists: &'a Lists,
 }
 
 /// Why a program ended early.
@@ -46,6 +48,11 @@ struct Frame<'f> {
 }
 
 impl<'f> Frame<'f> {
+    /// The frame of an artifact; the table of its row is the first that its program names.
+    fn of_artifact(row: Option<Passing<'f>>) -> Self {
+        Self { parent: None, row: row.map(|row| (0, row)), index: 0, length: 1 }
+    }
+
     fn up(&'f self, levels: usize) -> &'f Frame<'f> {
         let mut frame = self;
         for _ in 0..levels {
@@ -88,20 +95,35 @@ impl Program {
         row: Option<Passing<'_>>,
         emitter: &mut Emitter<W>,
     ) -> Result<(), Stop> {
+        let mut run = self.run(facts, emitter)?;
+        let frame = Frame::of_artifact(row);
+        run.segments(&self.segments, &frame)?;
+        run.emitter.finish().map_err(|_| run.output(&frame))
+    }
+
+    /// The value of the last variable that is set: of a template that is an expression, its value.
+    pub(crate) fn evaluate(&self, facts: &Facts<'_>, row: Option<Passing<'_>>) -> Result<Data, Stop> {
+        let Some(Segment::Set { slot, .. }) = self.segments.last() else { return Err(Stop::Value) };
+        let mut emitter = Emitter::new(format::TEXT, std::io::sink());
+        let mut run = self.run(facts, &mut emitter)?;
+        run.segments(&self.segments, &Frame::of_artifact(row))?;
+        Ok(run.slots.swap_remove(*slot))
+    }
+
+    fn run<'a, 'e, W: Write>(
+        &'a self,
+        facts: &'a Facts<'a>,
+        emitter: &'e mut Emitter<W>,
+    ) -> Result<Run<'a, 'e, W>, Stop> {
         let tables: Option<Vec<&Table>> = self.tables.iter().map(|name| facts.tables.get(name)).collect();
-        let mut run = Run {
+        Ok(Run {
             program: self,
             facts,
             tables: tables.ok_or(Stop::Value)?,
             slots: vec![Data::undefined(); self.slots],
             emitter,
             captured: Vec::new(),
-        };
-        // The table of the artifact's row is the first that a program names.
-        let row = row.map(|row| (0, row));
-        let frame = Frame { parent: None, row, index: 0, length: 1 };
-        run.segments(&self.segments, &frame)?;
-        run.emitter.finish().map_err(|_| run.output(&frame))
+        })
     }
 }
 
@@ -355,7 +377,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Expr::Constant(value) => value.clone(),
             Expr::Slot(slot) => self.slots[*slot].clone(),
             Expr::Cell(cell) => data(self.cell(cell, frame)),
-            Expr::List(table) => (self.facts.list)(&self.program.tables[*table]),
+            Expr::List(table) => self.facts.lists.get(&self.program.tables[*table], self.facts.tables, self.facts.sources),
             Expr::Count(table) => Data::from(self.tables[*table].len()),
             Expr::Loop { up, field } => {
                 let round = frame.up(*up);

@@ -182,6 +182,7 @@ fn what_is_declined_is_left_to_tera() {
     for template in [
         "{{ range(end=3) | join(sep='') }}",
         "{{ values.domain[0:3] }}",
+        "{% for r in mx %}{{ r.host | length }}{% endfor %}",
         "{% for r in [row for row in mx if row.tls] %}{{ r.fqdn }}{% endfor %}",
         "{% set h = hosts %}{% for x in h %}{{ x.name }}{% endfor %}{{ 2 ** 3 }}",
     ] {

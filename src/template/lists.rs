@@ -5,10 +5,9 @@ use std::sync::OnceLock;
 
 use tera::Value as Data;
 
-use crate::plan::PlannedRow;
+use super::data::Rows;
 use crate::source::Sources;
 use crate::table::{Table, Tables};
-use crate::template::data::Rows;
 
 /// For each table the list of its rows, where something has asked for it.
 #[derive(Debug, Default)]
@@ -32,9 +31,9 @@ impl Lists {
         }
     }
 
-    /// The row of an artifact.
-    pub(crate) fn row(&self, row: &PlannedRow, tables: &Tables, sources: &Sources) -> Data {
-        let list = self.get(&row.table, tables, sources);
-        list.as_array().and_then(|rows| rows.get(row.number)).cloned().unwrap_or_else(Data::none)
+    /// One row of a table.
+    pub(crate) fn row(&self, name: &str, number: usize, tables: &Tables, sources: &Sources) -> Data {
+        let list = self.get(name, tables, sources);
+        list.as_array().and_then(|rows| rows.get(number)).cloned().unwrap_or_else(Data::none)
     }
 }
