@@ -161,6 +161,8 @@ pub struct Project {
 pub struct Environment {
     /// Its name, or "" where the project names no environments.
     pub name: String,
+    /// Where it is named first.
+    pub span: Span,
     /// The named constants.
     pub values: Values,
     /// The tables.
@@ -621,7 +623,7 @@ impl Reader<'_> {
                 (instance.name.clone(), instance)
             })
             .collect();
-        Environment { name: name.value.clone(), values: merged, tables, targets }
+        Environment { name: name.value.clone(), span: name.span, values: merged, tables, targets }
     }
 
     fn table(
