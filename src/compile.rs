@@ -416,9 +416,11 @@ impl Preparation<'_> {
                 for (theirs, requirement) in target.tables.iter().flatten() {
                     if instance.table(theirs) == name {
                         for (column, spec) in &requirement.columns {
-                            let known = required.entry(column.clone()).or_insert_with(|| spec.value.clone());
-                            if view::is_narrower(&spec.value, known) {
-                                known.clone_from(&spec.value);
+                            let here = || (spec.value.with_tables(|table| instance.table(table)), spec.span);
+                            let known = required.entry(column.clone()).or_insert_with(here);
+                            let here = here();
+                            if view::is_narrower(&here.0, &known.0) {
+                                *known = here;
                             }
                         }
                     }
@@ -546,16 +548,17 @@ fn entrance(
             }
         }
     };
-    let Some(template) = library.find(&artifact.template.value) else {
+    let name = artifact.template.value.as_str();
+    let Some(template) = library.find(name) else {
         // A template that could not be parsed is reported already.
         if !broken {
+            // Its name may be given from the project's root, or from that of the file system.
+            let is_end = |known: &&str| Utf8Path::new(name).ends_with(known);
+            let meant = library.names().filter(is_end).max_by_key(|known| known.len());
             diagnostics.push(
-                Diagnostic::error(
-                    &code::TEMPLATE_MISSING,
-                    format!("there is no template `{}`", artifact.template.value),
-                )
-                .at(artifact.template.span, "not found")
-                .hint_nearest(&artifact.template.value, library.names()),
+                Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{name}`"))
+                    .at(artifact.template.span, "not found")
+                    .hint_nearest(meant.unwrap_or(name), library.names()),
             );
         }
         return None;

@@ -191,7 +191,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     // Without the transformations that an older draft for editors takes.
     let schema = SchemaSettings::default().into_generator().into_root_schema_for::<T>();
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
-    let mut walk = Walk { root: schema.as_value(), file, diagnostics, met: BTreeMap::new() };
+    let mut walk = Walk { root: schema.as_value(), file, text, diagnostics, met: BTreeMap::new() };
     let fits = walk.value(schema.as_value(), &mut root, "");
     let DeValue::Table(table) = root.into_inner() else { return None };
     if !fits {
@@ -272,6 +272,8 @@ static ANY: Json = Json::Bool(true);
 struct Walk<'a> {
     root: &'a Json,
     file: FileId,
+    /// What is in the file.
+    text: &'a str,
     diagnostics: &'a mut Diagnostics,
     /// The alternatives of the schemas that were met, by their addresses: most are met again and again.
     met: BTreeMap<*const Json, Rc<[Branch<'a>]>>,
@@ -302,12 +304,13 @@ impl<'a> Walk<'a> {
         let Some(first) = branches.iter().find(fits) else {
             let mut expected: Vec<&str> = branches.iter().filter_map(|branch| branch.kind).collect();
             expected.dedup();
+            let hint = self.quotes(&expected, value.get_ref(), span.clone());
             let expected = expected.join(" or ");
-            self.report(
-                span,
-                format!("`{path}`: expected {expected}, found {found}"),
-                format!("not {expected}"),
-            );
+            let message = format!("`{path}`: expected {expected}, found {found}");
+            let mut diagnostic = Diagnostic::error(&code::PROJECT_VALUE, message)
+                .at(Span::new(self.file, span), format!("not {expected}"));
+            diagnostic.hints.extend(hint);
+            self.diagnostics.push(diagnostic);
             return false;
         };
         match value.get_mut() {
@@ -330,6 +333,11 @@ impl<'a> Walk<'a> {
                 );
                 return false;
             }
+            DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(f64::is_finite) => {
+                let message = format!("`{path}`: {} is no finite number", number.as_str());
+                self.report(span, message, "not a number that can be printed".to_owned());
+                return false;
+            }
             DeValue::String(text) => {
                 let branches: Vec<&Branch<'a>> = branches.iter().filter(fits).collect();
                 return self.text(&branches, text, span, path);
@@ -337,6 +345,21 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         true
+    }
+
+    /// What to write where quotes are all that is wrong with a value.
+    fn quotes(&self, expected: &[&str], value: &DeValue<'_>, span: Range<usize>) -> Option<String> {
+        match value {
+            DeValue::String(text) => {
+                let bare = DeValue::parse(text).ok()?;
+                expected.contains(&kind(bare.get_ref())).then(|| format!("leave out the quotes: {text}"))
+            }
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            _ if expected == ["a text"] => {
+                Some(format!("put it between quotes: \"{}\"", self.text.get(span)?))
+            }
+            _ => None,
+        }
     }
 
     /// Checks a text against the enumerations that are all it may be.

@@ -304,8 +304,9 @@ impl Paint {
             let (added, removed) = rows.iter().fold((0, 0), |(a, r), row| (a + row.1, r + row.2));
             writeln!(
                 out,
-                " {} changed, {added} lines added, {removed} removed",
-                super::render::artifacts_of(rows.len())
+                " {} changed, {added} line{} added, {removed} removed",
+                super::render::artifacts_of(rows.len()),
+                if added == 1 { "" } else { "s" }
             )?;
         }
         Ok(())
