@@ -122,10 +122,8 @@ fn point_at_exception(row: &Located<RowName>, table: &Table, failed: &mut [(Opti
     }
     let near =
         nearest(&row.value.key, failed.iter().filter_map(|(key, _)| key.as_deref())).map(str::to_owned);
-    let mut text = "this exception is for a row that does not exist".to_owned();
-    if let Some(key) = &near {
-        text += &format!("; did you mean `{}/{key}`?", row.value.table);
-    }
+    let meant = near.as_ref().map(|key| format!("; did you mean `{}/{key}`?", row.value.table));
+    let text = format!("this exception is for a row that does not exist{}", meant.unwrap_or_default());
     let place = failed.iter_mut().find(|(key, _)| near.is_none() || *key == near);
     if let Some((_, diagnostic)) = place {
         diagnostic.labels.push(Label { place: row.span.into(), text });

@@ -257,10 +257,8 @@ impl Loader<'_> {
                     let mut diagnostic = Diagnostic::error(&code::TABLE_RAGGED, message)
                         .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
                     let text = source.text(self.sources);
-                    let cells = record.cells.iter();
-                    diagnostic
-                        .hints
-                        .extend(cells.filter_map(|cell| quotes(source, text, &cell.range)).next());
+                    let mut cells = record.cells.iter();
+                    diagnostic.hints.extend(cells.find_map(|cell| quotes(source, text, &cell.range)));
                     diagnostic
                 }),
                 Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
@@ -779,21 +777,18 @@ fn check_names<'c>(
             continue;
         }
         let span = source.span(&name.range);
-        let diagnostic = match column {
-            Some(column) => {
-                let message =
-                    format!("the column `{}` is derived, so it cannot be in the source too", column.name);
-                Diagnostic::error(&code::TABLE_COLUMN, message)
-                    .at(span, "this key")
-                    .at(column.span.unwrap_or(schema.span), "its `expr` is declared here")
-            }
-            None => {
-                let is_there = |column: &str| record.names.iter().any(|name| name.text == column);
-                let (diagnostic, meant) =
-                    undeclared(&schema.name, &name.text, span, schema.span, &schema.columns, is_there);
-                misspelt.extend(meant);
-                diagnostic
-            }
+        let diagnostic = if let Some(column) = column {
+            let message =
+                format!("the column `{}` is derived, so it cannot be in the source too", column.name);
+            Diagnostic::error(&code::TABLE_COLUMN, message)
+                .at(span, "this key")
+                .at(column.span.unwrap_or(schema.span), "its `expr` is declared here")
+        } else {
+            let is_there = |column: &str| record.names.iter().any(|name| name.text == column);
+            let (diagnostic, meant) =
+                undeclared(&schema.name, &name.text, span, schema.span, &schema.columns, is_there);
+            misspelt.extend(meant);
+            diagnostic
         };
         if unknown.insert(name.text.to_string()) {
             findings.push(&schema.name, "columns", || diagnostic);

@@ -358,16 +358,13 @@ impl Opening<'_> {
                 }
             }
         }
-        let needed: Vec<(&str, Span, &str)> = match declared {
-            Some(declared) => {
-                let stored = declared.iter().filter(|column| column.expr.is_none());
-                let place = |column: &Column| column.span.unwrap_or(spec.span);
-                stored.map(|column| (column.name.as_str(), place(column), "it is declared here")).collect()
-            }
-            None => {
-                let required = spec.required.iter();
-                required.map(|(name, (_, span))| (name.as_str(), *span, "a target requires it")).collect()
-            }
+        let needed: Vec<(&str, Span, &str)> = if let Some(declared) = declared {
+            let stored = declared.iter().filter(|column| column.expr.is_none());
+            let place = |column: &Column| column.span.unwrap_or(spec.span);
+            stored.map(|column| (column.name.as_str(), place(column), "it is declared here")).collect()
+        } else {
+            let required = spec.required.iter();
+            required.map(|(name, (_, span))| (name.as_str(), *span, "a target requires it")).collect()
         };
         let missing = needed.iter().filter(|(name, ..)| !names.contains_key(*name));
         for (name, span, label) in missing {

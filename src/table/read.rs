@@ -90,19 +90,29 @@ pub(super) struct Record<'s> {
 impl Record<'_> {
     /// Moves all places on.
     pub(super) fn shift(&mut self, by: usize) {
-        fn shift(cell: &mut Cell<'_>, by: usize) {
-            moved(&mut cell.range, by);
-            if let Raw::List(entries) = &mut cell.raw {
-                entries.iter_mut().for_each(|entry| shift(entry, by));
+        self.range = moved(&self.range, by);
+        for name in &mut self.names {
+            name.range = moved(&name.range, by);
+        }
+        for cell in &mut self.cells {
+            cell.shift(by);
+        }
+    }
+}
+
+impl Cell<'_> {
+    fn shift(&mut self, by: usize) {
+        self.range = moved(&self.range, by);
+        if let Raw::List(entries) = &mut self.raw {
+            for entry in entries {
+                entry.shift(by);
             }
         }
-        fn moved(range: &mut Range<usize>, by: usize) {
-            *range = range.start + by..range.end + by;
-        }
-        moved(&mut self.range, by);
-        self.names.iter_mut().for_each(|name| moved(&mut name.range, by));
-        self.cells.iter_mut().for_each(|cell| shift(cell, by));
     }
+}
+
+fn moved(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
 }
 
 /// The name that a record or a header gives to a cell.
