@@ -84,8 +84,7 @@ impl Ready {
 
     /// Makes the engine now, with `extend`, which may give it more functions.
     pub(crate) fn make_engine(&self, extend: &dyn Fn(&mut Tera)) -> Result<(), Diagnostics> {
-        let engine =
-            Engine::with(&self.library, self.checked.clone(), self.delimiters, |tera| extend(tera))?;
+        let engine = Engine::with(&self.library, self.checked.clone(), self.delimiters, |tera| extend(tera))?;
         // There is none yet.
         let _ = self.engine.set(Ok(engine));
         Ok(())

@@ -7,8 +7,8 @@ use tera::value::Key;
 use tera::{Kwargs, Map, Number, Value as Data};
 
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
-use crate::format::{self, Emitter};
 use crate::format::mark::{self, Emitted, Kind};
+use crate::format::{self, Emitter};
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
 use crate::template::filter::{self, printed};
@@ -377,7 +377,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Expr::Constant(value) => value.clone(),
             Expr::Slot(slot) => self.slots[*slot].clone(),
             Expr::Cell(cell) => data(self.cell(cell, frame)),
-            Expr::List(table) => self.facts.lists.get(&self.program.tables[*table], self.facts.tables, self.facts.sources),
+            Expr::List(table) => {
+                self.facts.lists.get(&self.program.tables[*table], self.facts.tables, self.facts.sources)
+            }
             Expr::Count(table) => Data::from(self.tables[*table].len()),
             Expr::Loop { up, field } => {
                 let round = frame.up(*up);
