@@ -18,6 +18,7 @@
 //! | `rules` | what must hold beyond the types, and the exceptions |
 //! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
 //! | [`mod@format`] | how values enter the format of an artifact |
+//! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`manifest`] | what the tree says of itself |
 //! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
@@ -27,7 +28,7 @@
 //! Below them lie [`source`], through which every file of a project is read, and which knows the place of each byte;
 //! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
 //! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
-//! knows the date.
+//! knows the date and the time.
 //!
 //! # How a run goes
 //!
@@ -44,6 +45,7 @@
 //! Nothing that reaches an artifact depends on the time, the machine, the process environment or the order of a hash
 //! map.
 
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod compile;
