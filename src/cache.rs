@@ -61,6 +61,13 @@ pub struct Clean {
     pub artifacts: usize,
 }
 
+impl Clean {
+    /// Whether a check has nothing to say on this day.
+    pub fn answers_check(&self, today: Date) -> bool {
+        self.checked && self.until.is_none_or(|until| today <= until)
+    }
+}
+
 /// What a cache knows.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Recalled {
@@ -334,5 +341,76 @@ impl<'a> Reader<'a> {
             artifacts: usize::try_from(self.number()?).ok()?,
             trees: (0..self.number()?).map(|_| self.text().map(Utf8PathBuf::from)).collect::<Option<_>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn clean(until: Option<Date>) -> Clean {
+        Clean {
+            rendered: true,
+            checked: true,
+            until,
+            trees: vec!["golden/lab".into(), "golden/prod".into()],
+            artifacts: 3,
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let stamp = Stamp { device: 1, inode: 2, length: 3, mode: 4, modified: -5, changed: i64::MAX };
+        for until in [None, Some(jiff::civil::date(2027, 3, 31))] {
+            let bytes = content(stamp, &clean(until), &BTreeMap::new());
+            let mut reader = Reader(&bytes);
+            assert_eq!(reader.stamp(), Some(stamp));
+            assert_eq!(reader.clean(), Some(clean(until)));
+            assert_eq!(reader.number(), Some(0));
+            assert!(reader.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_check_is_answered_until_an_exception_ends() {
+        let day = jiff::civil::date(2027, 3, 31);
+        assert!(clean(None).answers_check(day));
+        assert!(clean(Some(day)).answers_check(day));
+        assert!(!clean(Some(day)).answers_check(day.tomorrow().unwrap()));
+        assert!(!Clean { checked: false, ..clean(None) }.answers_check(day));
+    }
+
+    #[test]
+    fn what_may_be_younger_than_the_run_is_not_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let cache = Cache { root: root.to_owned(), began: 10 * SECOND };
+        let seen = Seen { cache: &cache, places: BTreeMap::new() };
+        let stamp = |modified: i64, changed: i64| {
+            seen.settled(Stamp { device: 0, inode: 0, length: 0, mode: 0, modified, changed })
+        };
+        let old = 10 * SECOND - TICKS - 1;
+        assert!(stamp(old, old).is_some());
+        assert_eq!(stamp(old, old + 1), None);
+        assert_eq!(stamp(old + 1, old), None);
+        assert_eq!(stamp(0, 11 * SECOND + 1), None);
+        // A file system that counts whole seconds.
+        assert_eq!(stamp(0, 7 * SECOND), None);
+        assert!(stamp(0, 6 * SECOND).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
+            let mut sound = content(program, &clean(None), &BTreeMap::new());
+            // Behind the number of places, so that they are reached.
+            sound.truncate(sound.len() - 8);
+            sound.extend(bytes);
+            let cache = Cache::new("/nonexistent");
+            let _ = cache.compare(&sound);
+        }
     }
 }

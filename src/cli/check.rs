@@ -47,12 +47,12 @@ const UP_TO_DATE: &str = "golden is up to date";
 impl Check {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
         let Some(root) = session.root() else { return session.fail(NOTHING) };
-        let lasts = |clean: &Clean| clean.until.is_none_or(|day| crate::clock::today() <= day);
         if self.part.is_all()
             && !self.deterministic
             && self.as_of.is_none()
             && !self.no_cache
-            && let Some((count, artifacts)) = session.recall(&root, |clean| clean.checked && lasts(clean))
+            && let Some((count, artifacts)) =
+                session.recall(&root, |clean| clean.answers_check(crate::clock::today()))
         {
             session.say(&up_to_date(count))?;
             return session.report(Status::Clean, artifacts, UP_TO_DATE);

@@ -166,6 +166,7 @@ impl Session {
             let message = format!("`{}` is damaged, and was not used", Cache::path());
             self.diagnostics.push(
                 Diagnostic::warning(&code::CACHE_DAMAGED, message)
+                    .at_file(Cache::path(), "")
                     .hint("the next clean run writes it anew; it can be deleted at any time"),
             );
         }
