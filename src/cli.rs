@@ -71,6 +71,8 @@ enum Output {
     Github,
     /// A SARIF 2.1.0 log (check only)
     Sarif,
+    /// A comment for a review (diff only)
+    Markdown,
 }
 
 /// When to use colours.
@@ -125,6 +127,7 @@ impl Part {
             targets: self.targets.clone(),
             stages: self.stages.clone(),
             environments: self.environments.clone(),
+            lenient: false,
         }
     }
 
@@ -181,9 +184,16 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Error.into() } else { Exit::Clean.into() };
         }
     };
-    let only_check = matches!(cli.global.format, Output::Github | Output::Sarif);
-    if only_check && !matches!(cli.command, Any::Known(Command::Check(_))) {
-        let message = "`--format github` and `--format sarif` are for `check` only";
+    let misplaced = match cli.global.format {
+        Output::Github | Output::Sarif if !matches!(cli.command, Any::Known(Command::Check(_))) => {
+            Some("`--format github` and `--format sarif` are for `check` only")
+        }
+        Output::Markdown if !matches!(cli.command, Any::Known(Command::Diff(_))) => {
+            Some("`--format markdown` is for `diff` only")
+        }
+        _ => None,
+    };
+    if let Some(message) = misplaced {
         let error = command().error(clap::error::ErrorKind::ArgumentConflict, message);
         let _ = error.print();
         return Exit::Error.into();

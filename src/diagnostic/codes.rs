@@ -27,6 +27,8 @@ codes! {
     SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, or not permitted.";
     SOURCE_UTF8 = "source::utf8", "A file is not UTF-8; convert it, for example with iconv.";
     SOURCE_CHANGED = "source::changed", "An input changed while it was being compiled; run again.";
+    SOURCE_GIT = "source::git", "There is no git repository, or git cannot be run or gives no answer.";
+    SOURCE_REVISION = "source::revision", "A git revision does not exist, or the project cannot be compiled as it stands there.";
 
     PROJECT_MISSING = "project::missing", "There is no confwright.toml in this folder or above it.";
     PROJECT_SYNTAX = "project::syntax", "A TOML file is not well-formed.";
