@@ -7,6 +7,7 @@ mod diff;
 mod fingerprint;
 mod list;
 mod man;
+mod merge_driver;
 mod new;
 mod progress;
 mod render;
@@ -102,6 +103,7 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    MergeDriver(merge_driver::MergeDriver),
     Completions(completions::Completions),
     Man(man::ManPage),
     Schema(schema::SchemaCommand),
@@ -205,6 +207,7 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
+        Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
         Any::Fingerprint(command) => command.run(&mut session),
         Any::Known(Command::Completions(command)) => command.run(&mut session),
         Any::Known(Command::Man(command)) => command.run(&mut session),

@@ -564,6 +564,15 @@ impl From<Diagnostic> for RenderFailure {
     }
 }
 
+impl From<RenderFailure> for Diagnostic {
+    fn from(failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::Diagnostic(diagnostic) => *diagnostic,
+            RenderFailure::Sink(error) => Self::error(&code::SOURCE_READ, error.to_string()),
+        }
+    }
+}
+
 impl Environment {
     /// The instances of targets that make artifacts here; the project itself is "".
     pub fn targets(&self) -> BTreeSet<String> {

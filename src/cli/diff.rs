@@ -297,15 +297,8 @@ fn difference(
 /// The bytes of an artifact.
 fn rendered(environment: &Environment, planned: &Planned, sources: &Sources) -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = Vec::new();
-    environment.render(planned, sources, &mut bytes).map_err(diagnosed)?;
+    environment.render(planned, sources, &mut bytes)?;
     Ok(bytes)
-}
-
-fn diagnosed(failure: RenderFailure) -> Diagnostic {
-    match failure {
-        RenderFailure::Diagnostic(diagnostic) => *diagnostic,
-        RenderFailure::Sink(error) => Diagnostic::error(&code::SOURCE_READ, error.to_string()),
-    }
 }
 
 /// The instances that make what differs, with what their targets say of them; `states` are the compilations that

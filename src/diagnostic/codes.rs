@@ -94,6 +94,8 @@ codes! {
     GOLDEN_WRITE = "golden::write", "The golden tree cannot be written.";
     GOLDEN_INTERRUPTED = "golden::interrupted", "The render was interrupted; the golden tree is as it was.";
 
+    MERGE_CONFLICT = "merge::conflict", "A golden file cannot be merged; merge the sources, and render.";
+
     DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
     CANARY = "check::canary", "Something of the process environment reached an artifact.";
 

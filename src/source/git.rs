@@ -131,6 +131,12 @@ impl Repository {
         Ok(Merged { tree, conflicts: parts.map(Utf8PathBuf::from).collect() })
     }
 
+    /// The value of an attribute of a file of this machine, or `unspecified`.
+    pub fn attribute(&self, attribute: &str, file: &Utf8Path) -> Option<String> {
+        let answer = self.ask(["check-attr", "-z", attribute, "--", file.as_str()]).ok()?;
+        answer.split('\0').nth(2).map(str::to_owned)
+    }
+
     /// Sets a key of the repository's own configuration.
     pub fn configure(&self, key: &str, value: &str) -> Result<(), Diagnostic> {
         let set = self.ask(["config", "--local", key, value]);
@@ -158,6 +164,12 @@ impl Repository {
         command.args(["-C", self.folder.as_str()]).args(arguments).env("LC_ALL", "C");
         command
     }
+}
+
+/// The commits that git says it is merging, to the programs that it runs for it.
+pub fn heads() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter_map(|name| name.strip_prefix("GITHEAD_").map(str::to_owned)).collect()
 }
 
 /// Why git gave no answer.

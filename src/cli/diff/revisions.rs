@@ -7,7 +7,7 @@ use std::mem;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::session::Session;
-use super::{Comparison, Diff, FileDifference, Output, diagnosed, reached, rendered};
+use super::{Comparison, Diff, FileDifference, Output, reached, rendered};
 use crate::compile::{self, Compilation, Environment, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::golden::ChangeKind;
@@ -40,7 +40,7 @@ impl Made<'_> {
     /// The hash and the number of the bytes, and not the bytes.
     fn fingerprint(&self) -> Result<(Sha256, u64), Diagnostic> {
         let mut print = Fingerprint::default();
-        self.environment.render(self.planned, self.sources, &mut print).map_err(diagnosed)?;
+        self.environment.render(self.planned, self.sources, &mut print)?;
         let bytes = print.bytes();
         Ok((print.sha256(), bytes))
     }
