@@ -171,6 +171,28 @@ fn a_rebase_a_cherry_pick_and_a_revert_merge() {
 }
 
 #[test]
+fn branches_with_two_common_ancestors_merge() {
+    let clone = Clone::new();
+    clone.branch("one", &[MX01]);
+    clone.branch("two", &[MX03]);
+    clone.git("branch two-before");
+    clone.git("merge -q --no-edit one");
+    clone.edit("data/hosts.csv", "beta,2", "beta,3");
+    run(&clone.project(), "render").expect(0);
+    clone.commit("more-of-two");
+    clone.git("checkout -q one");
+    clone.git("merge -q --no-edit two-before");
+    clone.edit("data/mx.csv", "192.0.2.101,", "192.0.2.111,");
+    run(&clone.project(), "render").expect(0);
+    clone.commit("more-of-one");
+    assert_eq!(clone.git("merge-base --all one two").lines().count(), 2);
+    clone.git("merge -q --no-edit two");
+    clone.is_right();
+    let main = std::fs::read_to_string(clone.project().join("golden/main.cf")).unwrap();
+    assert!(main.contains("192.0.2.111") && main.contains("rack 3"), "{main}");
+}
+
+#[test]
 fn a_file_that_is_renamed_merges() {
     let clone = Clone::new();
     clone.edit("templates/mta/peer.conf.tera", "name", "# one\n# two\n# three\n# four\nname");
