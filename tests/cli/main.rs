@@ -14,6 +14,7 @@ mod interrupts;
 mod merge;
 mod new;
 mod properties;
+mod revisions;
 mod support;
 mod target;
 mod trouble;
