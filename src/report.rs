@@ -29,7 +29,7 @@ pub use sarif::sarif;
 pub enum Status {
     /// Nothing to report.
     Clean,
-    /// The golden tree is not what the sources give, or was edited by hand.
+    /// The golden tree is not what the sources give, or was edited by hand; of two revisions, they give other artifacts.
     Differs,
     /// A format, a lint or a native check found something.
     Findings,

@@ -171,6 +171,37 @@ fn a_rebase_a_cherry_pick_and_a_revert_merge() {
 }
 
 #[test]
+fn what_is_staged_and_in_no_commit_conflicts() {
+    let clone = Clone::new();
+    clone.branch("one", &[MX01]);
+    clone.branch("two", &[MX03]);
+    clone.git("checkout -q main");
+    clone.git("checkout -qb stale");
+    clone.edit("data/hosts.csv", "beta,2", "beta,3");
+    clone.commit("stale");
+    clone.git("checkout -q one");
+    clone.git("cherry-pick --no-commit stale");
+    assert_eq!(clone.try_git("cherry-pick --no-commit two").status.code(), Some(1));
+    assert!(clone.conflicts().contains(&"golden/main.cf".to_owned()));
+    run(&clone.project(), "render").expect(0);
+    clone.commit("all");
+    clone.is_right();
+}
+
+#[test]
+fn a_merge_that_another_one_is_made_in_is_not_mistaken_for_it() {
+    let clone = Clone::new();
+    clone.branch("one", &[MX01]);
+    clone.branch("two", &[MX03]);
+    clone.branch("other", &[("data/hosts.csv", "beta,2", "beta,3")]);
+    let other = format!("GITHEAD_{}", clone.git("rev-parse HEAD").trim());
+    clone.git("checkout -q one");
+    let picked = clone.command("git").args(["cherry-pick", "two"]).env(other, "other").output().unwrap();
+    assert!(picked.status.success(), "{picked:?}");
+    clone.is_right();
+}
+
+#[test]
 fn branches_with_two_common_ancestors_merge() {
     let clone = Clone::new();
     clone.branch("one", &[MX01]);
