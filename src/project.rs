@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{CODES, Diagnostic, Diagnostics, code};
-use crate::document::{self, Any, At, Date, Located, Map};
+use crate::document::{self, Any, At, Date, Located, Map, shapes};
 use crate::source::{FileId, Sources, Span, World};
 use crate::table;
 use crate::table::spec::{ColumnSpec, OneOrMany};
@@ -45,6 +45,10 @@ pub(crate) struct ProjectFile {
     /// The same project with other tables or values; with any, the named ones are all there are.
     #[serde(default)]
     environments: Map<EnvironmentSection>,
+}
+
+impl document::Document for ProjectFile {
+    const SHAPE: document::Shape = &shapes::PROJECT;
 }
 
 /// The project itself.

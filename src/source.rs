@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -38,6 +39,44 @@ impl Disk {
     }
 }
 
+impl Disk {
+    fn relative(&self, path: Utf8PathBuf) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
+    }
+
+    fn wrong(&self, path: &Path, why: &str) -> Unlisted {
+        let path = self.relative(path.to_string_lossy().into_owned().into());
+        Unlisted { why: why.to_owned(), path }
+    }
+
+    fn unlisted(&self, error: walkdir::Error) -> io::Error {
+        let Some(path) = error.path().map(Path::to_owned) else { return error.into() };
+        if error.loop_ancestor().is_some() {
+            let why = "is a symbolic link to a folder that it lies in; remove it";
+            return io::Error::other(self.wrong(&path, why));
+        }
+        let error = io::Error::from(error);
+        if error.kind() == io::ErrorKind::NotFound && path.is_symlink() {
+            return io::Error::other(self.wrong(&path, "is a symbolic link that leads nowhere; remove it"));
+        }
+        let error = error.into_inner().and_then(|error| error.downcast::<walkdir::Error>().ok());
+        let why = error
+            .and_then(|error| error.into_io_error())
+            .map_or_else(|| "cannot be read".to_owned(), |error| format!("cannot be read: {error}"));
+        io::Error::other(self.wrong(&path, &why))
+    }
+}
+
+/// A file or folder that keeps a folder from being listed.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` {why}")]
+pub struct Unlisted {
+    /// Its path, relative to the project's root.
+    pub path: Utf8PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
@@ -51,16 +90,14 @@ impl World for Disk {
         }
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(io::Error::from)?;
+            let entry = entry.map_err(|error| self.unlisted(error))?;
             if !entry.file_type().is_file() {
                 continue;
             }
-            let path = Utf8PathBuf::from_path_buf(entry.into_path())
-                .map_err(|path| io::Error::other(format!("the path {} is not UTF-8", path.display())))?;
-            match path.strip_prefix(&self.root) {
-                Ok(relative) => files.push(relative.to_owned()),
-                Err(_) => files.push(path),
-            }
+            let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
+                io::Error::other(self.wrong(&path, "has a name that is not UTF-8; rename it"))
+            })?;
+            files.push(self.relative(path));
         }
         files.sort();
         Ok(files)

@@ -9,10 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::document::{self, At, Located, Map};
+use crate::document::{self, At, Located, Map, shapes};
 use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
-use crate::source::{FileId, Sources, Span, World};
+use crate::source::{FileId, Sources, Span, Unlisted, World};
 use crate::table::spec::ColumnSpec;
 
 /// The name of the file that makes a folder a target.
@@ -114,6 +114,10 @@ pub(crate) struct TargetFile {
     /// Native validators of the rendered tree. `confwright check` does not run them yet.
     #[serde(default)]
     check: Vec<At<CheckSection>>,
+}
+
+impl document::Document for TargetFile {
+    const SHAPE: document::Shape = &shapes::TARGET;
 }
 
 /// What a target's templates use of a project.
@@ -238,8 +242,13 @@ pub fn load(
     let files = match world.list(&project.templates) {
         Ok(files) => files,
         Err(error) => {
-            let message = format!("the folder `{}` cannot be listed: {error}", project.templates);
-            diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message).at_file(&project.templates, ""));
+            let unlisted = error.get_ref().and_then(|error| error.downcast_ref::<Unlisted>());
+            let place = unlisted.map_or(&project.templates, |unlisted| &unlisted.path);
+            let message = match unlisted {
+                Some(unlisted) => unlisted.to_string(),
+                None => format!("the folder `{}` cannot be listed: {error}", project.templates),
+            };
+            diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message).at_file(place, ""));
             return IndexMap::new();
         }
     };

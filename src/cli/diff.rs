@@ -1,6 +1,6 @@
 //! `confwright diff`: the golden tree against a fresh compile, or one state of the sources against another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -12,7 +12,7 @@ use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
 use crate::compile::{Compilation, Environment, RenderFailure};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, code, nearest};
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::plan::Planned;
 use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
@@ -22,9 +22,9 @@ mod revisions;
 
 /// Show what a render would change, or what was changed since a git revision
 ///
-/// Prints the unified difference from the golden tree to what the sources give. With `--from`, the golden tree is left
-/// out of it: the sources are compiled as they stand in that git revision and as they stand now, or in `--to`, and the
-/// difference is that of their artifacts. Nothing is written, and nothing is checked out.
+/// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. With
+/// `--from`, the golden tree is left out of it: the sources are compiled as they stand in that git revision and as they
+/// stand now, or in `--to`, and the difference is that of their artifacts. Nothing is written, and nothing is checked out.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix\n  \
@@ -180,9 +180,11 @@ impl Diff {
         for wanted in &wanted.0 {
             if !all.iter().any(|path| path.starts_with(wanted)) {
                 let message = format!("`{wanted}` is no artifact and no folder of artifacts");
-                session.diagnostics.push(
-                    Diagnostic::error(&code::USAGE, message).hint("`confwright list` names the artifacts"),
-                );
+                let near = nearest_path(wanted, all.iter().copied());
+                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`confwright list` names the artifacts".to_owned(),
+                }));
             }
         }
         (!session.diagnostics.has_errors()).then_some(wanted)
@@ -226,6 +228,16 @@ fn below(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
         Ok(relative) if root.join(relative).exists() || !root.join(path).exists() => relative.to_owned(),
         _ => path.to_owned(),
     }
+}
+
+/// The artifact or folder that may be meant by a path: one that ends with it, or whose name is near.
+fn nearest_path<'a>(wanted: &Utf8Path, artifacts: impl Iterator<Item = &'a Utf8Path>) -> Option<&'a str> {
+    let mut known: BTreeSet<&Utf8Path> = artifacts.flat_map(Utf8Path::ancestors).collect();
+    // Of these it is known that they do not hold it.
+    known.retain(|path| !wanted.starts_with(path));
+    let known = || known.iter().copied();
+    let end = known().find(|path| path.ends_with(wanted));
+    end.map(Utf8Path::as_str).or_else(|| nearest(wanted.as_str(), known().map(Utf8Path::as_str)))
 }
 
 /// An artifact that differs, with both its contents.

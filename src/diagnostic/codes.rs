@@ -56,7 +56,7 @@ codes! {
 
     TEMPLATE_SYNTAX = "template::syntax", "A template is not well-formed.";
     TEMPLATE_MISSING = "template::missing", "A template is extended, included or named that does not exist.";
-    TEMPLATE_CYCLE = "template::cycle", "Templates include or extend each other in a circle.";
+    TEMPLATE_CYCLE = "template::cycle", "Templates include or extend each other in a circle, or components call each other without end.";
     TEMPLATE_UNKNOWN_VARIABLE = "template::unknown-variable", "A template uses a name that is not defined at that place.";
     TEMPLATE_UNKNOWN_COLUMN = "template::unknown-column", "A template uses a column that its table does not have.";
     TEMPLATE_UNKNOWN_VALUE = "template::unknown-value", "A template uses a value that the project does not have.";

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::World;
+use super::{Unlisted, World};
 use crate::diagnostic::{Diagnostic, code};
 
 /// A git repository, as `git` finds it from a folder and from its environment variables.
@@ -276,6 +276,15 @@ impl Revision {
         answered?.transpose()
     }
 
+    /// A path relative to the top of the repository as the project names it.
+    fn relative(&self, path: &Utf8Path) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
+    fn unlisted(&self, path: &Utf8Path, why: &str) -> io::Error {
+        io::Error::other(Unlisted { path: self.relative(path), why: why.to_owned() })
+    }
+
     /// Collects the files of a tree that is shown at a path; `above` are the trees on the way to it.
     fn walk(
         &self,
@@ -285,7 +294,7 @@ impl Revision {
         files: &mut Vec<Utf8PathBuf>,
     ) -> io::Result<()> {
         if above.iter().any(|above| above == tree) {
-            return Err(io::Error::other(format!("the link `{shown}` leads to a folder above it")));
+            return Err(self.unlisted(shown, "is a symbolic link to a folder that it lies in; remove it"));
         }
         above.push(tree.to_owned());
         let output = self.repository.command(["ls-tree", "-r", "-z", "--full-tree", tree]).output()?;
@@ -296,7 +305,7 @@ impl Revision {
             let entry = std::str::from_utf8(entry).map_err(|_| {
                 let entry = String::from_utf8_lossy(entry);
                 let name = entry.split_once('\t').map_or(&*entry, |(_, name)| name);
-                io::Error::other(format!("the path {shown}/{name} is not UTF-8"))
+                self.unlisted(&shown.join(name), "has a name that is not UTF-8; rename it")
             })?;
             let Some((facts, name)) = entry.split_once('\t') else { continue };
             let path = shown.join(name);
@@ -305,7 +314,10 @@ impl Revision {
                 (Some("120000"), _) => match self.object(&path)? {
                     Some(object) if object.is_tree => self.walk(&object.id, &path, above, files)?,
                     Some(_) => files.push(path),
-                    None => return Err(io::Error::other(format!("the link `{path}` leads nowhere"))),
+                    None => {
+                        let why = "is a symbolic link that leads nowhere; remove it";
+                        return Err(self.unlisted(&path, why));
+                    }
                 },
                 (_, Some("blob")) => files.push(path),
                 // A submodule's files are in another repository.
@@ -335,9 +347,7 @@ impl World for Revision {
         if let Some(object) = self.object(&top)?.filter(|object| object.is_tree) {
             self.walk(&object.id, &top, &mut Vec::new(), &mut files)?;
         }
-        let inside =
-            |path: Utf8PathBuf| path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path);
-        let mut files: Vec<Utf8PathBuf> = files.into_iter().map(inside).collect();
+        let mut files: Vec<Utf8PathBuf> = files.iter().map(|path| self.relative(path)).collect();
         files.sort();
         Ok(files)
     }
