@@ -219,7 +219,7 @@ pub(crate) fn read<T: Document>(sources: &Sources, file: FileId, diagnostics: &m
         return None;
     }
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
-    let fits = Walk { file, diagnostics }.value(T::SHAPE, &mut root, Path::Root);
+    let fits = Walk { file, text, diagnostics }.value(T::SHAPE, &mut root, Path::Root);
     let DeValue::Table(table) = root.into_inner() else { return None };
     if !fits {
         return None;
@@ -295,6 +295,8 @@ fn lower_case(message: &str) -> String {
 /// A walk through a document along the shape of its file.
 struct Walk<'a> {
     file: FileId,
+    /// What is in the file.
+    text: &'a str,
     diagnostics: &'a mut Diagnostics,
 }
 
@@ -328,12 +330,13 @@ impl Walk<'_> {
         let Some(first) = shape.iter().find(fits).or(shape.is_empty().then_some(&PLAIN)) else {
             let mut expected: Vec<&str> = shape.iter().filter_map(|kind| kind.name).collect();
             expected.dedup();
+            let hint = self.quotes(&expected, value.get_ref(), span.clone());
             let expected = expected.join(" or ");
-            self.report(
-                span,
-                format!("`{path}`: expected {expected}, found {found}"),
-                format!("not {expected}"),
-            );
+            let message = format!("`{path}`: expected {expected}, found {found}");
+            let mut diagnostic = Diagnostic::error(&code::PROJECT_VALUE, message)
+                .at(Span::new(self.file, span), format!("not {expected}"));
+            diagnostic.hints.extend(hint);
+            self.diagnostics.push(diagnostic);
             return false;
         };
         match value.get_mut() {
@@ -357,10 +360,30 @@ impl Walk<'_> {
                 );
                 return false;
             }
+            DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(f64::is_finite) => {
+                let message = format!("`{path}`: {} is no finite number", number.as_str());
+                self.report(span, message, "not a number that can be printed".to_owned());
+                return false;
+            }
             DeValue::String(text) => return self.text(shape, text, span, path),
             _ => {}
         }
         true
+    }
+
+    /// What to write where quotes are all that is wrong with a value.
+    fn quotes(&self, expected: &[&str], value: &DeValue<'_>, span: Range<usize>) -> Option<String> {
+        match value {
+            DeValue::String(text) => {
+                let bare = DeValue::parse(text).ok()?;
+                expected.contains(&kind(bare.get_ref())).then(|| format!("leave out the quotes: {text}"))
+            }
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            _ if expected == ["a text"] => {
+                Some(format!("put it between quotes: \"{}\"", self.text.get(span)?))
+            }
+            _ => None,
+        }
     }
 
     /// Checks a text against the enumerations that are all it may be.

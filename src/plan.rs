@@ -133,6 +133,12 @@ pub(crate) fn plan(
                         format!("`{path}` cannot be an artifact's path: {why}"),
                     )
                     .at(artifact.path.span, "the path");
+                    let diagnostic = match path.strip_prefix("/") {
+                        Ok(inside) => {
+                            diagnostic.hint(format!("it lies in the golden tree: write `{inside}`"))
+                        }
+                        Err(_) => diagnostic,
+                    };
                     return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
                 }
                 planned.push(Planned {

@@ -80,7 +80,13 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        std::fs::read(self.root.join(path))
+        let path = self.root.join(path);
+        let kind = std::fs::metadata(&path)?.file_type();
+        // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        std::fs::read(path)
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -191,13 +197,23 @@ impl SourceFile {
         std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
     }
 
-    /// Its content as text; `id` is its own number, for the place of the first byte that is none.
+    /// Its content as a text that people mean; `id` is its own number, for the place of what is none: a byte that is
+    /// part of no character, a merge that was left unresolved.
     pub fn utf8(&self, id: FileId) -> Result<&str, Diagnostic> {
-        self.text().map_err(|at| {
+        let text = self.text().map_err(|at| {
             Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
                 .hint("convert it, for example with `iconv -f latin1 -t utf-8`")
-        })
+        })?;
+        match conflict(text) {
+            None => Ok(text),
+            Some(marker) => Err(Diagnostic::error(
+                &code::SOURCE_CONFLICT,
+                format!("`{}` has a merge conflict in it", self.path),
+            )
+            .at(Span::new(id, marker), "the version control system wrote this line")
+            .hint("decide for one of the versions, and remove the lines that mark them")),
+        }
     }
 
     fn line_starts(&self) -> &[usize] {
@@ -231,6 +247,17 @@ impl SourceFile {
         }
         Some(start..end)
     }
+}
+
+/// The first line by which a version control system marks the sides of a conflict. `=======` alone may be an underline.
+fn conflict(text: &str) -> Option<Range<usize>> {
+    let begin = |marker: &str| {
+        let line = format!("\n{marker}");
+        if text.starts_with(marker) { Some(0) } else { text.find(&line).map(|at| at + 1) }
+    };
+    let start = ["<<<<<<< ", ">>>>>>> "].into_iter().filter_map(begin).min()?;
+    let line = text[start..].lines().next().unwrap_or_default();
+    Some(start..start + line.len())
 }
 
 /// All files that were read, by number, in the order in which they were first asked for.

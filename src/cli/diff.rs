@@ -11,8 +11,8 @@ use similar::{ChangeTag, TextDiff};
 use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
-use crate::compile::{Compilation, Environment, RenderFailure};
-use crate::diagnostic::{Diagnostic, code, nearest};
+use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::plan::Planned;
 use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
@@ -69,10 +69,12 @@ pub(super) fn compare<'a>(
     let selection = part.selection();
     let current = folders(compilation);
     let mut all = Vec::new();
+    let mut refused = ByEnvironment::default();
     session.rendering(compilation);
     for environment in &compilation.environments {
         let tree = session.diagnostics.take(Tree::open(root, &environment.folder))?;
         let mut outcomes = Vec::with_capacity(environment.artifacts.len());
+        let mut found = Diagnostics::default();
         for planned in &environment.artifacts {
             let outcome = tree.compare(&planned.artifact(compilation), |sink| {
                 environment.render(planned, &session.sources, sink)
@@ -80,14 +82,16 @@ pub(super) fn compare<'a>(
             session.rendered();
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(RenderFailure::Diagnostic(diagnostic)) => session.diagnostics.push(*diagnostic),
+                Err(RenderFailure::Diagnostic(diagnostic)) => found.push(*diagnostic),
                 Err(RenderFailure::Sink(error)) => {
                     let message = format!("`{}` cannot be compared: {error}", planned.path);
-                    session.diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message));
+                    found.push(Diagnostic::error(&code::SOURCE_READ, message));
                 }
             }
         }
-        if session.diagnostics.has_errors() {
+        let sound = !found.has_errors();
+        refused.add(&environment.name, found);
+        if !sound {
             continue;
         }
         let changes = tree.changes(outcomes, &scope(environment, &selection));
@@ -98,6 +102,7 @@ pub(super) fn compare<'a>(
         let changes = tree.changes(Vec::new(), &Scope::Retired(current.clone()));
         all.push(Compared { environment, tree, changes });
     }
+    session.diagnostics.append(refused.merge(&compilation.project, compilation.environments.len()));
     session.diagnostics.extend(session.sources.changed(disk));
     (!session.diagnostics.has_errors()).then_some(all)
 }
@@ -433,8 +438,9 @@ impl Paint {
             let (added, removed) = rows.iter().fold((0, 0), |(a, r), row| (a + row.1, r + row.2));
             writeln!(
                 out,
-                " {} changed, {added} lines added, {removed} removed",
-                super::render::artifacts_of(rows.len())
+                " {} changed, {added} line{} added, {removed} removed",
+                super::render::artifacts_of(rows.len()),
+                if added == 1 { "" } else { "s" }
             )?;
         }
         Ok(())

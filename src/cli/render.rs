@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
-use crate::compile::{Compilation, Environment, RenderFailure, Selection};
+use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{self, Change, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
@@ -61,6 +61,7 @@ impl Render {
             }
         }
         session.rendering(&compilation);
+        let mut refused = ByEnvironment::default();
         for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
             for planned in &environment.artifacts {
                 let staged = staging.stage(&planned.artifact(&compilation), |sink| {
@@ -72,10 +73,11 @@ impl Render {
                     Err(RenderFailure::Diagnostic(diagnostic)) => {
                         let fatal =
                             [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
-                        session.diagnostics.push(*diagnostic);
                         if fatal {
+                            session.diagnostics.push(*diagnostic);
                             return session.fail(NOTHING);
                         }
+                        refused.add(&environment.name, [*diagnostic]);
                     }
                     Err(RenderFailure::Sink(error)) => {
                         let message = format!("`{}` cannot be staged: {error}", planned.path);
@@ -85,6 +87,7 @@ impl Render {
                 }
             }
         }
+        session.diagnostics.append(refused.merge(&compilation.project, compilation.environments.len()));
         session.diagnostics.extend(session.sources.changed(&disk));
         if session.diagnostics.has_errors() {
             return session.fail(NOTHING);

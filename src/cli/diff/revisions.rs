@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::session::Session;
 use super::{Comparison, Diff, FileDifference, Output, reached, rendered};
-use crate::compile::{self, Compilation, Environment, Selection};
+use crate::compile::{self, ByEnvironment, Compilation, Environment, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::golden::ChangeKind;
 use crate::manifest::{Fingerprint, Sha256};
@@ -47,6 +47,12 @@ impl Made<'_> {
 }
 
 impl State {
+    fn diagnostics(&self, refused: ByEnvironment) -> Diagnostics {
+        self.compilation.as_ref().map_or_else(Diagnostics::default, |compilation| {
+            refused.merge(&compilation.project, compilation.environments.len())
+        })
+    }
+
     /// All artifacts by their paths relative to the project's root.
     fn artifacts(&self) -> BTreeMap<Utf8PathBuf, Made<'_>> {
         let mut all = BTreeMap::new();
@@ -57,6 +63,25 @@ impl State {
             }
         }
         all
+    }
+}
+
+/// An artifact that cannot be rendered; the diagnostic is kept elsewhere.
+struct Refused;
+
+/// What is asked of an artifact, where there is one. Why it cannot be rendered is then in `refused`.
+fn made<'a, T>(
+    made: Option<&Made<'a>>,
+    ask: impl Fn(&Made<'a>) -> Result<T, Diagnostic>,
+    refused: &mut ByEnvironment,
+) -> Result<Option<T>, Refused> {
+    let Some(made) = made else { return Ok(None) };
+    match ask(made) {
+        Ok(answer) => Ok(Some(answer)),
+        Err(diagnostic) => {
+            refused.add(&made.environment.name, [diagnostic]);
+            Err(Refused)
+        }
     }
 }
 
@@ -83,10 +108,11 @@ impl Diff {
             Some(world) => state(session, &world, self.to.as_deref(), &selection)?,
             None => state(session, &disk, None, &selection)?,
         };
-        let found = mem::take(&mut session.diagnostics);
+        // Their places are in the sources of this state.
+        let warnings = mem::take(&mut session.diagnostics);
         let old = state(session, &world(&place.from), Some(from), &selection)?;
         // What is not quite right in the older one is past.
-        session.diagnostics = found;
+        session.diagnostics = Diagnostics::default();
 
         let states: Vec<&Compilation> = new.compilation.iter().chain(&old.compilation).collect();
         let known: Vec<_> = states.iter().map(|state| (&state.project, &state.targets)).collect();
@@ -100,13 +126,13 @@ impl Diff {
             session.rendering(compilation);
         }
         let mut comparison = Comparison::default();
-        let (mut in_old, mut in_new) = (Diagnostics::default(), Diagnostics::default());
+        let (mut in_old, mut in_new) = (ByEnvironment::default(), ByEnvironment::default());
         for path in paths.into_iter().filter(|path| wanted.has(path)) {
             let (was, is) = (before.get(path), after.get(path));
-            let print = |made: Option<&Made<'_>>| made.map(Made::fingerprint).transpose();
-            let prints = in_old.take(print(was)).zip(in_new.take(print(is)));
+            let prints =
+                (made(was, Made::fingerprint, &mut in_old), made(is, Made::fingerprint, &mut in_new));
             session.rendered();
-            let Some((old_print, print)) = prints else { continue };
+            let (Ok(old_print), Ok(print)) = prints else { continue };
             let change = match (&old_print, &print) {
                 (None, _) => ChangeKind::Created,
                 (_, None) => ChangeKind::Deleted,
@@ -121,13 +147,14 @@ impl Diff {
             });
             let modes = was.zip(is).map(|(was, is)| (was.planned.mode, is.planned.mode));
             let modes = modes.filter(|(old, new)| old != new);
-            let Some(made) = is.or(was).filter(|_| change != ChangeKind::Unchanged || modes.is_some()) else {
+            let Some(shown) = is.or(was).filter(|_| change != ChangeKind::Unchanged || modes.is_some())
+            else {
                 continue;
             };
             let mut file = FileDifference {
                 path: path.to_owned(),
-                environment: made.environment.name.clone(),
-                target: made.planned.target.clone(),
+                environment: shown.environment.name.clone(),
+                target: shown.planned.target.clone(),
                 kind: change,
                 edited: false,
                 modes,
@@ -136,9 +163,8 @@ impl Diff {
             };
             // A document names what differs, and does not show it.
             if session.output != Output::Json {
-                let bytes = |made: Option<&Made<'_>>| made.map(Made::bytes).transpose();
-                file.old = in_old.take(bytes(was)).flatten().unwrap_or_default();
-                file.new = in_new.take(bytes(is)).flatten().unwrap_or_default();
+                file.old = made(was, Made::bytes, &mut in_old).ok().flatten().unwrap_or_default();
+                file.new = made(is, Made::bytes, &mut in_new).ok().flatten().unwrap_or_default();
             }
             comparison.files.push(file);
         }
@@ -149,11 +175,12 @@ impl Diff {
             .map(|revision| format!("the project is not in `{revision}`"))
             .collect();
 
+        let (in_old, in_new) = (old.diagnostics(in_old), new.diagnostics(in_new));
         let (failed, sources, revision) = match (in_new.has_errors(), in_old.has_errors()) {
             (true, _) => (in_new, new.sources, self.to.as_deref()),
             (_, true) => (in_old, old.sources, Some(from)),
             _ => {
-                session.sources = new.sources;
+                (session.diagnostics, session.sources) = (warnings, new.sources);
                 if self.to.is_none() {
                     session.diagnostics.extend(session.sources.changed(&disk));
                 }
