@@ -121,6 +121,18 @@ struct Part {
     /// Only this environment; without, all of them
     #[arg(long = "environment", short = 'e', value_name = "ENVIRONMENT")]
     environments: Vec<String>,
+    /// What renders templates: the fast path and Tera for what it cannot express, or Tera alone, to compare
+    #[arg(long, value_enum, default_value_t = Engine::Segments, value_name = "ENGINE")]
+    engine: Engine,
+}
+
+/// What renders templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The fast path, and Tera for what it cannot express
+    Segments,
+    /// Tera alone
+    Tera,
 }
 
 impl Part {
@@ -129,6 +141,10 @@ impl Part {
             targets: self.targets.clone(),
             stages: self.stages.clone(),
             environments: self.environments.clone(),
+            renderer: match self.engine {
+                Engine::Segments => crate::compile::Renderer::Segments,
+                Engine::Tera => crate::compile::Renderer::Tera,
+            },
             lenient: false,
         }
     }
@@ -138,7 +154,8 @@ impl Part {
         let stages = self.stages.iter().map(|stage| format!("--stage={}", stage.name()));
         let targets = self.targets.iter().map(|target| format!("--target={target}"));
         let environments = self.environments.iter().map(|name| format!("--environment={name}"));
-        targets.chain(stages).chain(environments).collect()
+        let engine = (self.engine == Engine::Tera).then(|| "--engine=tera".to_owned());
+        targets.chain(stages).chain(environments).chain(engine).collect()
     }
 }
 
