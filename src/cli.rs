@@ -7,6 +7,7 @@ mod diff;
 mod fingerprint;
 mod list;
 mod man;
+mod merge_driver;
 mod new;
 mod progress;
 mod render;
@@ -71,6 +72,8 @@ enum Output {
     Github,
     /// A SARIF 2.1.0 log (check only)
     Sarif,
+    /// A comment for a review (diff only)
+    Markdown,
 }
 
 /// When to use colours.
@@ -100,6 +103,7 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    MergeDriver(merge_driver::MergeDriver),
     Completions(completions::Completions),
     Man(man::ManPage),
     Schema(schema::SchemaCommand),
@@ -146,6 +150,7 @@ impl Part {
                 Engine::Segments => crate::compile::Renderer::Segments,
                 Engine::Tera => crate::compile::Renderer::Tera,
             },
+            lenient: false,
         }
     }
 
@@ -203,9 +208,16 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Error.into() } else { Exit::Clean.into() };
         }
     };
-    let only_check = matches!(cli.global.format, Output::Github | Output::Sarif);
-    if only_check && !matches!(cli.command, Any::Known(Command::Check(_))) {
-        let message = "`--format github` and `--format sarif` are for `check` only";
+    let misplaced = match cli.global.format {
+        Output::Github | Output::Sarif if !matches!(cli.command, Any::Known(Command::Check(_))) => {
+            Some("`--format github` and `--format sarif` are for `check` only")
+        }
+        Output::Markdown if !matches!(cli.command, Any::Known(Command::Diff(_))) => {
+            Some("`--format markdown` is for `diff` only")
+        }
+        _ => None,
+    };
+    if let Some(message) = misplaced {
         let error = command().error(clap::error::ErrorKind::ArgumentConflict, message);
         let _ = error.print();
         return Exit::Error.into();
@@ -217,6 +229,7 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
+        Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
         Any::Fingerprint(command) => command.run(&mut session),
         Any::Known(Command::Completions(command)) => command.run(&mut session),
         Any::Known(Command::Man(command)) => command.run(&mut session),

@@ -46,6 +46,8 @@ pub struct Selection {
     pub stages: Vec<Stage>,
     /// Environments by name; all if empty.
     pub environments: Vec<String>,
+    /// Whether a name that the project does not have selects nothing, and is no mistake.
+    pub lenient: bool,
 }
 
 impl Selection {
@@ -133,7 +135,9 @@ pub fn prepare(
 ) -> Option<Compilation> {
     let project = project::load(world, sources, diagnostics)?;
     let targets = target::load(world, sources, &project, diagnostics);
-    check_selection(&project, &targets, selection, diagnostics);
+    if !selection.lenient {
+        check_selection(&[(&project, &targets)], selection, diagnostics);
+    }
     warn_of_unused_values(&project, &targets, diagnostics);
     let templates = Templates::read(world, sources, &project, &targets, diagnostics);
     if diagnostics.has_errors() {
@@ -198,14 +202,18 @@ impl ByEnvironment {
     }
 }
 
-fn check_selection(
-    project: &Project,
-    targets: &IndexMap<String, Target>,
+/// Reports the names of a selection that none of these states of a project has.
+pub fn check_selection(
+    states: &[(&Project, &IndexMap<String, Target>)],
     selection: &Selection,
     diagnostics: &mut Diagnostics,
 ) {
-    let Some(environment) = project.environments.first() else { return };
-    let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
+    let environments = || states.iter().flat_map(|(project, _)| &project.environments);
+    // All environments of a state have the same targets.
+    let firsts = || states.iter().filter_map(|(project, _)| project.environments.first());
+    let mut unknown = |what: &str, name: &str, mut known: Vec<&str>| {
+        let mut told = BTreeSet::new();
+        known.retain(|name| told.insert(*name));
         let known_list = if known.is_empty() {
             "the project has none".into()
         } else {
@@ -217,19 +225,19 @@ fn check_selection(
         );
     };
     for name in &selection.targets {
-        if !environment.targets.contains_key(name) {
-            unknown("target", name, environment.targets.keys().map(String::as_str).collect());
+        if !firsts().any(|environment| environment.targets.contains_key(name)) {
+            let known = firsts().flat_map(|environment| environment.targets.keys().map(String::as_str));
+            unknown("target", name, known.collect());
         }
     }
     for name in &selection.environments {
-        if !project.environments.iter().any(|environment| environment.name == *name) {
-            let known =
-                project.environments.iter().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
+        if !environments().any(|environment| environment.name == *name) {
+            let known = environments().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
             unknown("environment", name, known.collect());
         }
     }
     for stage in &selection.stages {
-        if !targets.values().any(|target| target.stage == *stage) {
+        if !states.iter().flat_map(|(_, targets)| targets.values()).any(|target| target.stage == *stage) {
             let message = format!("no target of this project is of the stage `{}`", stage.name());
             diagnostics.push(Diagnostic::error(&code::USAGE, message));
         }
@@ -611,6 +619,15 @@ pub enum RenderFailure {
 impl From<Diagnostic> for RenderFailure {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::Diagnostic(Box::new(diagnostic))
+    }
+}
+
+impl From<RenderFailure> for Diagnostic {
+    fn from(failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::Diagnostic(diagnostic) => *diagnostic,
+            RenderFailure::Sink(error) => Self::error(&code::SOURCE_READ, error.to_string()),
+        }
     }
 }
 

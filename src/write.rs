@@ -652,6 +652,13 @@ fn remove_file(place: &Utf8Path) -> io::Result<()> {
     fs::remove_file(place)
 }
 
+/// Replaces the content of a file that another program has made for that.
+#[expect(clippy::disallowed_methods, reason = "this is the place that writes")]
+pub fn overwrite(place: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    step()?;
+    fs::write(place, bytes)
+}
+
 fn remove_folder(place: &Utf8Path) -> io::Result<()> {
     step()?;
     fs::remove_dir(place)

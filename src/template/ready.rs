@@ -38,6 +38,7 @@ pub(crate) struct Ready {
 }
 
 /// What a template is rendered with.
+#[derive(Clone, Copy)]
 pub(crate) struct Setting<'a> {
     /// What programs read.
     pub(crate) facts: Facts<'a>,
