@@ -22,7 +22,7 @@ use crate::source::{self, Disk};
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
 ///
-/// Writes nothing. Exits with 1 where golden is stale or was edited by hand, or an artifact or an exception is
+/// Writes no golden file. Exits with 1 where golden is stale or was edited by hand, or an artifact or an exception is
 /// not in order.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  confwright check\n  confwright check --deterministic\n  \
