@@ -137,6 +137,81 @@ fn a_change_that_hides_its_time_is_seen() {
 }
 
 #[test]
+fn what_comes_and_goes_is_seen() {
+    let folder = base();
+    let folder = folder.path();
+    let links = |folder: &Path, to: &str| {
+        let _ = std::fs::remove_file(folder.join("data"));
+        std::os::unix::fs::symlink(to, folder.join("data")).unwrap();
+    };
+    std::fs::rename(folder.join("data"), folder.join("one")).unwrap();
+    std::fs::create_dir(folder.join("two")).unwrap();
+    lay_over(&folder.join("one"), &folder.join("two"));
+    links(folder, "one");
+    let remembered = |change: &dyn Fn()| {
+        settle();
+        run(folder, "check").expect(0);
+        assert!(!compiles(folder, "check"));
+        change();
+        !compiles(folder, "check")
+    };
+    for path in NEW.iter().filter(|path| !["data/other.csv", "golden/.staging/0"].contains(path)) {
+        assert!(!remembered(&|| write(folder, path, "new")), "{path}");
+        std::fs::remove_file(folder.join(path)).unwrap();
+    }
+    assert!(!remembered(&|| links(folder, "two")));
+    assert!(!remembered(&|| std::fs::create_dir(folder.join("golden/peers/empty")).unwrap()));
+    let mode = Permissions::from_mode(0o755);
+    assert!(!remembered(&|| std::fs::set_permissions(folder.join("golden/main.cf"), mode.clone()).unwrap()));
+    run(folder, "render").expect(0);
+    // What nothing depends on.
+    assert!(remembered(&|| write(folder, "data/other.csv", "new")));
+    assert!(remembered(&|| write(folder, "README.md", "new")));
+}
+
+#[test]
+fn the_first_end_of_an_exception_is_kept() {
+    let folder = base();
+    let folder = folder.path();
+    let mut project = std::fs::read_to_string(folder.join("confwright.toml")).unwrap();
+    project.push_str(
+        "\n[[rule]]\nname = \"few\"\neach = \"mx\"\nassert = \"row.port == 1\"\nmessage = \"port\"\n",
+    );
+    for (name, until) in [("01", "2999-03-31"), ("02", "2998-12-24"), ("03", "2999-01-01")] {
+        let row = format!("row = \"mx/mx{name}.example.org\"\nreason = \"moves\"\nuntil = {until}\n");
+        project.push_str(&format!("[[allow]]\nrule = \"rule::few\"\n{row}"));
+    }
+    write(folder, "confwright.toml", project);
+    settle();
+    run(folder, "check").expect(0);
+    assert!(!compiles(folder, "check"));
+    let kept = String::from_utf8_lossy(&std::fs::read(cache(folder)).unwrap()).into_owned();
+    assert!(kept.contains("2998-12-24") && !kept.contains("2999-"), "{kept}");
+}
+
+#[test]
+fn all_environments_are_remembered() {
+    let folder = base();
+    let folder = folder.path();
+    let project = std::fs::read_to_string(folder.join("confwright.toml")).unwrap();
+    write(folder, "confwright.toml", project + "\n[environments.prod]\n[environments.lab]\n");
+    run(folder, "render").expect(0);
+    settle();
+    let clean = run(folder, "check").expect(0);
+    assert!(!compiles(folder, "check"));
+    assert_eq!(clean.stderr, run(folder, "check").stderr);
+    for line in ["check --format json", "render --format json"] {
+        assert!(!compiles(folder, line));
+        assert_eq!(run(folder, line).stdout, run(folder, &format!("{line} --no-cache")).stdout);
+    }
+    // A tree of an environment that is gone.
+    write(folder, "golden/old/manifest.json", "{\n  \"artifacts\": []\n}\n");
+    write(folder, "golden/old/SHA256SUMS", "");
+    assert_eq!(run(folder, "check").status, run(folder, "check --no-cache").status);
+    run(folder, "check").expect(1);
+}
+
+#[test]
 fn a_damaged_cache_is_told_and_written_anew() {
     let folder = base();
     let folder = folder.path();
