@@ -36,7 +36,8 @@ pub(super) struct Session {
     pub(super) diagnostics: Diagnostics,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
-    damaged: bool,
+    /// What is wrong with it, which is no reason to keep nothing.
+    damaged: Option<Diagnostic>,
     /// Shown while work goes on; ended before anything else is printed.
     progress: Option<Progress>,
     /// Set once an interrupt asks for the end.
@@ -60,7 +61,7 @@ impl Session {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             cache: None,
-            damaged: false,
+            damaged: None,
             progress: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
@@ -103,7 +104,12 @@ impl Session {
             }
             Recalled::Clean(_) | Recalled::Nothing => None,
             Recalled::Damaged => {
-                self.damaged = true;
+                let message = format!("`{}` is damaged, and was not used", Cache::path());
+                self.damaged = Some(
+                    Diagnostic::warning(&code::CACHE_DAMAGED, message)
+                        .at_file(Cache::path(), "")
+                        .hint("the next clean run writes it anew; it can be deleted at any time"),
+                );
                 None
             }
         }
@@ -162,14 +168,7 @@ impl Session {
         outcome: &str,
     ) -> io::Result<Exit> {
         self.worked();
-        if self.damaged {
-            let message = format!("`{}` is damaged, and was not used", Cache::path());
-            self.diagnostics.push(
-                Diagnostic::warning(&code::CACHE_DAMAGED, message)
-                    .at_file(Cache::path(), "")
-                    .hint("the next clean run writes it anew; it can be deleted at any time"),
-            );
-        }
+        self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let report = Report { status, artifacts, diagnostics };
         match self.output {

@@ -179,7 +179,7 @@ fn the_first_end_of_an_exception_is_kept() {
     );
     for (name, until) in [("01", "2999-03-31"), ("02", "2998-12-24"), ("03", "2999-01-01")] {
         let row = format!("row = \"mx/mx{name}.example.org\"\nreason = \"moves\"\nuntil = {until}\n");
-        project.push_str(&format!("[[allow]]\nrule = \"rule::few\"\n{row}"));
+        project.extend(["[[allow]]\nrule = \"rule::few\"\n", &row]);
     }
     write(folder, "confwright.toml", project);
     settle();
@@ -455,7 +455,9 @@ proptest! {
         run(folder, "check").expect(0);
         assert!(!compiles(folder, "check"));
         for (edits, command) in steps {
-            edits.iter().for_each(|edit| apply(folder, edit));
+            for edit in &edits {
+                apply(folder, edit);
+            }
             let copy = tempfile::tempdir().unwrap();
             lay_over(folder, copy.path());
             let one = run(folder, command);
