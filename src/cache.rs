@@ -16,6 +16,7 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::civil::Date;
@@ -39,6 +40,9 @@ const HEAD: &[u8] = concat!("confwright ", env!("CARGO_PKG_VERSION"), "\n").as_b
 const DIGEST: usize = 65;
 /// The running program, also where its file was replaced since.
 const PROGRAM: &str = "/proc/self/exe";
+
+/// From so many places on it is quicker to ask for them with all processors.
+const MANY: usize = 4096;
 
 const SECOND: i64 = 1_000_000_000;
 /// How much older than a run a file has to be: more than a tick of the kernel's clock (10 ms) or of a file system's; and
@@ -120,18 +124,31 @@ impl Cache {
             return Some(Recalled::Nothing);
         }
         let clean = content.clean()?;
-        let mut path = format!("{}/", self.root);
-        let above = path.len();
-        for _ in 0..content.number()? {
-            let follow = content.number()? != 0;
-            path.truncate(above);
-            path.push_str(content.text()?);
-            let stamp = content.stamp()?;
-            if Stamp::of(Path::new(&path), follow).ok() != Some(stamp) {
-                return Some(Recalled::Nothing);
-            }
+        let count = content.number()?;
+        let kept: Vec<Kept<'_>> = (0..count).map(|_| content.kept()).collect::<Option<_>>()?;
+        Some(if self.still(&kept) { Recalled::Clean(clean) } else { Recalled::Nothing })
+    }
+
+    /// Whether all places are as they were.
+    fn still(&self, kept: &[Kept<'_>]) -> bool {
+        let same = |kept: &[Kept<'_>]| {
+            let mut path = format!("{}/", self.root);
+            let above = path.len();
+            kept.iter().all(|(name, follow, stamp)| {
+                path.truncate(above);
+                path.push_str(name);
+                Stamp::of(Path::new(&path), *follow).is_ok_and(|there| there == *stamp)
+            })
+        };
+        if kept.len() < MANY {
+            return same(kept);
         }
-        Some(Recalled::Clean(clean))
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            let parts = kept.chunks(kept.len().div_ceil(threads));
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || same(part))).collect();
+            running.into_iter().all(|part| part.join().unwrap_or(false))
+        })
     }
 
     /// Keeps what a run has found and what it saw, unless something is too new to be sure of it. What cannot be written is
@@ -219,6 +236,9 @@ impl Seen<'_> {
         (stamp.modified.max(stamp.changed) < self.cache.began.saturating_sub(stamp.margin())).then_some(stamp)
     }
 }
+
+/// A place of a cache and its stamp: the path, and whether a link is followed.
+type Kept<'a> = (&'a str, bool, Stamp);
 
 /// What tells that a file or a folder is as it was. Nobody can set the time of a change back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,6 +350,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn kept(&mut self) -> Option<Kept<'a>> {
+        let follow = self.number()? != 0;
+        Some((self.text()?, follow, self.stamp()?))
+    }
+
     fn clean(&mut self) -> Option<Clean> {
         Some(Clean {
             rendered: self.number()? != 0,
@@ -399,6 +424,25 @@ mod tests {
         // A file system that counts whole seconds.
         assert_eq!(stamp(0, 7 * SECOND), None);
         assert!(stamp(0, 6 * SECOND).is_some());
+    }
+
+    #[test]
+    fn many_places_are_all_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let cache = Cache::new(root);
+        let names: Vec<String> = (0..=MANY).map(|number| number.to_string()).collect();
+        for name in &names {
+            std::os::unix::fs::symlink("nowhere", root.join(name)).unwrap();
+        }
+        let stamp = |name: &str| Stamp::of(root.join(name).as_std_path(), false).unwrap();
+        let mut kept: Vec<Kept<'_>> = names.iter().map(|name| (name.as_str(), false, stamp(name))).collect();
+        assert!(cache.still(&kept));
+        for at in [0, MANY / 2, MANY] {
+            kept[at].2.length += 1;
+            assert!(!cache.still(&kept), "{at}");
+            kept[at].2.length -= 1;
+        }
     }
 
     proptest! {
