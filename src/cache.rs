@@ -3,7 +3,7 @@
 //! Where a run of the whole project finds nothing to say and nothing to write, it keeps the stamps (stat(2)) of all that its
 //! answer depends on: the files that were read, all that lies in the folder of the templates, all that lies in the
 //! golden folder, and the program itself. Where the next run finds the same stamps, the answer is the same, and nothing
-//! has to be read. A program that was built anew is another file, so its own stamp stands for its build.
+//! has to be read. A program that was built anew has another name for its build, and is another file.
 //!
 //! The stamps are taken when the run is over. They are those of what was read all the same, because a file that was
 //! changed since the run began cannot have an older change time; one that is not clearly older is not trusted, and
@@ -33,12 +33,14 @@ use crate::write;
 pub const FOLDER: &str = ".confwright";
 /// The cache in that folder.
 const FILE: &str = "clean";
-/// How a cache begins, whichever program wrote it, and how one of this version does.
+/// How a cache begins, whichever program wrote it, and how one of this build does.
 const NAME: &[u8] = b"confwright ";
-const HEAD: &[u8] = concat!("confwright ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
+const HEAD: &[u8] =
+    concat!("confwright ", env!("CARGO_PKG_VERSION"), " ", env!("CONFWRIGHT_BUILD"), "\n").as_bytes();
 /// The digits of a SHA-256, and a line break.
 const DIGEST: usize = 65;
-/// The running program, also where its file was replaced since.
+/// The running program, also where its file was replaced since. Where another program runs it (valgrind(1), ld.so(8)),
+/// this is that one; so the build is named in the head too.
 const PROGRAM: &str = "/proc/self/exe";
 
 /// From so many places on it is quicker to ask for them with all processors.

@@ -218,8 +218,8 @@ fn a_damaged_cache_is_told_and_written_anew() {
     settle();
     let clean = run(folder, "check").expect(0).stderr;
     let kept = std::fs::read(cache(folder)).unwrap();
-    // Where the program's version stands, a damaged cache is another version's.
-    let version = 11..kept.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    // Where the program's build is named, a damaged cache is another build's.
+    let build = 11..kept.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     let mut told = 0;
     for at in (0..kept.len()).step_by(97).chain([0, 11, 40, kept.len() - 1]) {
         let mut flipped = kept.clone();
@@ -227,7 +227,7 @@ fn a_damaged_cache_is_told_and_written_anew() {
         for damaged in [&flipped, &kept[..at]] {
             std::fs::write(cache(folder), damaged).unwrap();
             let said = run(folder, "check").expect(0).stderr;
-            if version.contains(&at) && damaged.len() == kept.len() {
+            if build.contains(&at) && damaged.len() == kept.len() {
                 assert_eq!(said, clean);
             } else {
                 assert!(said.contains("warning[cache::damaged]"), "{at}: {said}");
