@@ -183,6 +183,8 @@ const FULL: usize = 64 * 1024;
 /// Writes the bytes of one artifact: the template's own text as it is, values as its format has them.
 pub struct Emitter<W> {
     format: Box<dyn Writer>,
+    /// Whether the format wants to see all text.
+    strict: bool,
     out: W,
     /// What is not yet handed to the writer below.
     buffer: Vec<u8>,
@@ -199,6 +201,7 @@ impl<W: io::Write> Emitter<W> {
     pub fn new(format: &Format, out: W) -> Self {
         Self {
             format: format.writer(),
+            strict: format.strict,
             out,
             buffer: Vec::new(),
             written: String::new(),
@@ -229,7 +232,7 @@ impl<W: io::Write> Emitter<W> {
             return Err(self.blame_last(refused));
         }
         self.buffer.extend_from_slice(text);
-        self.flush_full()
+        self.settle()
     }
 
     /// Writes a value, or refuses it.
@@ -255,7 +258,19 @@ impl<W: io::Write> Emitter<W> {
             return Err(self.blame_last(refused));
         }
         self.buffer.extend_from_slice(self.written.as_bytes());
-        self.flush_full()
+        self.settle()
+    }
+
+    /// Where text may be put that the format does not want to see: the template's own, and values that it has no say
+    /// in. Nothing, where the format wants to see everything. [`Self::settle`] has to follow before long.
+    pub(crate) fn unseen(&mut self) -> Option<&mut Vec<u8>> {
+        (!self.strict).then_some(&mut self.buffer)
+    }
+
+    /// Hands on what was put into [`Self::unseen`], if it is much.
+    #[inline]
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
     }
 
     /// Ends the artifact.
@@ -271,11 +286,6 @@ impl<W: io::Write> Emitter<W> {
         let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
         self.refusal = Some(Refusal { expression, value, refused });
         error
-    }
-
-    #[inline]
-    fn flush_full(&mut self) -> io::Result<()> {
-        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
     }
 
     #[cold]
