@@ -4,8 +4,10 @@
 //! each instance of a target, and the plan. Nothing has been rendered then; [`Environment::render`] renders one
 //! artifact of the plan into any sink, so that render, check and diff differ in the sink only.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
@@ -24,9 +26,10 @@ use crate::template::engine::{Engine, Failure, Refused};
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
-use crate::template::{Library, Origin};
+use crate::template::{Library, Origin, Tracer};
 
 pub(crate) mod derive;
+mod trace;
 pub(crate) mod view;
 
 /// Which part of a project is compiled.
@@ -76,6 +79,17 @@ pub struct Environment {
     producers: Vec<Producer>,
 }
 
+impl Producer {
+    /// What the template of an artifact sees.
+    fn context_of(&self, planned: &Planned) -> Cow<'_, Context> {
+        let mut context = Cow::Borrowed(&self.context);
+        if let Some(row) = &planned.row {
+            context.to_mut().insert_value("row", row.data.clone());
+        }
+        context
+    }
+}
+
 impl Environment {
     /// One that is gone, and makes nothing; its golden tree is still there.
     pub fn retired(folder: Utf8PathBuf) -> Self {
@@ -104,7 +118,10 @@ pub(crate) struct Producer {
     pub(crate) globals: check::Globals,
     library: Library,
     engine: Engine,
+    delimiters: Delimiters,
     pub(crate) context: Context,
+    /// The same templates, to be traced, once that is wanted; nothing where they cannot be.
+    tracer: OnceLock<Option<Tracer>>,
 }
 
 /// Reads and checks a project and plans its artifacts.
@@ -480,7 +497,9 @@ impl Preparation<'_> {
             globals: seen.globals,
             library,
             engine,
+            delimiters,
             context,
+            tracer: OnceLock::new(),
         })
     }
 }
@@ -595,20 +614,9 @@ impl Environment {
         sink: &mut dyn io::Write,
     ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
-        let rendered = match &planned.row {
-            None => producer.engine.render(
-                &producer.library,
-                &planned.template,
-                planned.format,
-                &producer.context,
-                sink,
-            ),
-            Some(row) => {
-                let mut context = producer.context.clone();
-                context.insert_value("row", row.data.clone());
-                producer.engine.render(&producer.library, &planned.template, planned.format, &context, sink)
-            }
-        };
+        let context = producer.context_of(planned);
+        let (library, template) = (&producer.library, &planned.template);
+        let rendered = producer.engine.render(library, template, planned.format, &context, sink);
         rendered.map_err(|failure| match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {

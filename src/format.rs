@@ -184,6 +184,10 @@ pub struct MarkReader<W> {
     /// What the format made of a value; kept for its memory.
     written: String,
     last: Option<(u32, String)>,
+    /// How many bytes were written.
+    position: usize,
+    /// Where each part was written, with its number, if that is wanted.
+    parts: Option<Vec<(Range<usize>, u32)>>,
     refusal: Option<Refusal>,
     /// What the writer below failed with; the engine keeps no more than its kind.
     error: Option<io::Error>,
@@ -208,9 +212,21 @@ impl<W: io::Write> MarkReader<W> {
             value: Vec::new(),
             written: String::new(),
             last: None,
+            position: 0,
+            parts: None,
             refusal: None,
             error: None,
         }
+    }
+
+    /// A reader that notes where it writes each part.
+    pub fn noting(format: &Format, out: W) -> Self {
+        Self { parts: Some(Vec::new()), ..Self::new(format, out) }
+    }
+
+    /// Where each part was written, with its number, in order.
+    pub fn take_parts(&mut self) -> Vec<(Range<usize>, u32)> {
+        self.parts.take().unwrap_or_default()
     }
 
     /// The value that was refused, if writing failed for that.
@@ -256,6 +272,7 @@ impl<W: io::Write> MarkReader<W> {
                 let result = self.format.literal(text);
                 self.blame_last(result)?;
                 Self::put(&mut self.out, &mut self.error, text)?;
+                self.position += text.len();
             }
             // A head is a letter and at most ten digits.
             State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
@@ -285,7 +302,7 @@ impl<W: io::Write> MarkReader<W> {
         let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
         self.written.clear();
         let result = match kind {
-            Kind::Raw => {
+            Kind::Raw | Kind::Plain => {
                 self.written.push_str(text);
                 // Raw text counts as the template's own.
                 self.format.literal(text.as_bytes())
@@ -301,7 +318,13 @@ impl<W: io::Write> MarkReader<W> {
             none => *none = Some((expression, text.to_owned())),
         }
         self.blame_last(result)?;
-        Self::put(&mut self.out, &mut self.error, self.written.as_bytes())
+        Self::put(&mut self.out, &mut self.error, self.written.as_bytes())?;
+        let start = self.position;
+        self.position += self.written.len();
+        if let Some(parts) = &mut self.parts {
+            parts.push((start..self.position, expression));
+        }
+        Ok(())
     }
 
     fn blame_last(&mut self, result: Result<(), Refused>) -> io::Result<()> {

@@ -18,6 +18,7 @@
 //! | `rules` | what must hold beyond the types, and the exceptions |
 //! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
 //! | [`mod@format`] | how values enter the format of an artifact |
+//! | [`origin`] | where the bytes of an artifact come from |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`manifest`] | what the tree says of itself |
 //! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
@@ -53,6 +54,7 @@ pub mod document;
 pub mod format;
 pub mod golden;
 pub mod manifest;
+pub mod origin;
 pub mod plan;
 pub mod project;
 pub mod report;

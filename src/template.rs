@@ -8,6 +8,8 @@ pub mod function;
 pub mod library;
 pub mod syntax;
 pub mod test;
+mod trace;
 pub mod types;
 
 pub use library::{Library, Origin, Template};
+pub use trace::{Known, Tracer};

@@ -8,6 +8,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera, Value as Data};
 
 use super::check::{CellColumn, Checked, PrintSite, Wrapping};
 use super::syntax::{Delimiters, original_offset};
+use super::trace::Traceable;
 use super::{Library, filter};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{Format, MarkReader, Refusal};
@@ -23,6 +24,8 @@ pub struct Engine {
     insertions: Vec<Vec<(usize, String)>>,
     sites: Vec<PrintSite>,
     taken: Arc<Mutex<Option<Data>>>,
+    /// What it takes to trace what the templates render.
+    pub(super) traceable: Traceable,
 }
 
 /// Why a template could not be rendered.
@@ -62,11 +65,7 @@ impl Engine {
         delimiters: Delimiters,
         extend: impl FnOnce(&mut Tera),
     ) -> Result<Self, Diagnostics> {
-        let mut tera = Tera::default();
-        tera.autoescape_on(Vec::<&str>::new());
-        tera.set_delimiters(engine_delimiters(delimiters)).map_err(|error| unexpected(&error))?;
-        filter::register(&mut tera);
-        super::test::register(&mut tera);
+        let mut tera = bare(delimiters).map_err(|error| unexpected(&error))?;
         extend(&mut tera);
         let taken = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&taken);
@@ -78,6 +77,7 @@ impl Engine {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             filter::register_emitter(&mut tera, number, filter::Printed::Value);
         }
+        let traceable = Traceable::of(&checked);
         let mut insertions = Vec::with_capacity(library.templates.len());
         for number in 0..library.templates.len() {
             insertions.push(insert(checked.insertions.remove(&number).unwrap_or_default()));
@@ -91,7 +91,7 @@ impl Engine {
             let engine = Unlocated { library, insertions: &insertions };
             Diagnostics::from(engine.locate(&error, &code::TEMPLATE_SYNTAX))
         })?;
-        Ok(Self { tera, insertions, sites: checked.sites, taken })
+        Ok(Self { tera, insertions, sites: checked.sites, taken, traceable })
     }
 
     /// Renders a template in a format into a sink.
@@ -196,7 +196,7 @@ impl Unlocated<'_> {
 
 /// The texts that put filters behind expressions, in the order of their places: of two at one place, what closes
 /// comes before what opens, and the inner expression closes first and opens last.
-fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
+pub(super) fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
     let mut ends: Vec<(usize, bool, usize, String)> = Vec::with_capacity(wrappings.len() * 2);
     for Wrapping { range, filter } in wrappings {
         let Range { start, end } = range;
@@ -205,6 +205,16 @@ fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
     }
     ends.sort();
     ends.into_iter().map(|(at, _, _, text)| (at, text)).collect()
+}
+
+/// Tera with our filters and tests and no templates.
+pub(super) fn bare(delimiters: Delimiters) -> tera::TeraResult<Tera> {
+    let mut tera = Tera::default();
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.set_delimiters(engine_delimiters(delimiters))?;
+    filter::register(&mut tera);
+    super::test::register(&mut tera);
+    Ok(tera)
 }
 
 fn engine_delimiters(delimiters: Delimiters) -> tera::Delimiters {

@@ -17,6 +17,7 @@ mod print;
 mod text;
 
 pub use print::{Printed, register_emitter};
+pub(super) use print::{emit, plain};
 
 /// A filter.
 #[derive(Debug)]

@@ -15,7 +15,9 @@ use crate::template::engine::{Engine, Failure};
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{TextKind, Type, ViewId};
-use crate::template::{Library, Origin};
+use crate::origin::{Cause, Excerpt};
+use crate::source::Span;
+use crate::template::{Known, Library, Origin, Tracer};
 
 fn columns(list: &[(&str, Type)]) -> IndexMap<String, Type> {
     list.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect()
@@ -118,7 +120,11 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
         let engine =
             Engine::new(&library, checked, Delimiters::Curly).unwrap_or_else(|failed| panic!("{failed:?}"));
         let mut out = Vec::new();
-        match engine.render(&library, "main", format, &context(), &mut out) {
+        let rendered = engine.render(&library, "main", format, &context(), &mut out);
+        if rendered.is_ok() {
+            traced(&library, &engine, format, &out);
+        }
+        match rendered {
             Ok(()) => Ok(String::from_utf8(out).unwrap()),
             Err(Failure::Diagnostic { diagnostic, .. }) => {
                 Err(format!("{}: {}", diagnostic.code, diagnostic.message))
@@ -138,6 +144,37 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
         format!("{} [{place}] {}{hints}", diagnostic.code, diagnostic.message)
     };
     Outcome { diagnostics: diagnostics.into_iter().map(shown).collect(), rendered }
+}
+
+/// A trace has the bytes of the untraced render, and every one of them has an origin.
+#[track_caller]
+fn traced(library: &Library, engine: &Engine, format: &format::Format, plain: &[u8]) {
+    let sources = || library.templates.iter().map(|template| template.tree.source()).collect::<Vec<_>>();
+    let tracer = Tracer::new(library, engine, Delimiters::Curly, Known::default())
+        .unwrap_or_else(|| panic!("{:?} cannot be traced", sources()));
+    let (bytes, pieces) = tracer
+        .trace(library, "main", format, &context(), None)
+        .unwrap_or_else(|| panic!("{:?} does not render when it is traced", sources()));
+    assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(plain), "{:?}", sources());
+    let excerpt = Excerpt::cut(&bytes, &pieces, 1..usize::MAX);
+    let mut at = 0;
+    for piece in &excerpt.pieces {
+        assert_eq!(piece.bytes.start, at);
+        at = piece.bytes.end;
+        let text = String::from_utf8_lossy(&bytes[piece.bytes.clone()]);
+        assert_ne!(piece.cause, Cause::Unknown, "{text:?} of {:?}", sources());
+        let template = |span: Span| {
+            let numbers = library.templates.iter().map(|template| template.span(0..0).file);
+            let sources: Vec<_> = numbers.zip(sources()).collect();
+            sources.iter().find(|(file, _)| *file == span.file).unwrap().1[span.range()].to_owned()
+        };
+        if let Cause::Literal { span, filters } = &piece.cause
+            && filters.is_empty()
+        {
+            assert_eq!(text, template(*span));
+        }
+    }
+    assert_eq!(at, bytes.len());
 }
 
 #[track_caller]

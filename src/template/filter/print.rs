@@ -30,7 +30,7 @@ pub fn register_emitter(tera: &mut Tera, number: u32, printed: Printed) -> Strin
     name
 }
 
-fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
+pub(in crate::template) fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
     let (kind, text) = if let Some(text) = value.as_str() {
         if mark::is_marked(text) {
             // The result of `json`, `shell` or `raw` takes the number of where it is printed.
@@ -62,7 +62,7 @@ fn preformatted(kind: Kind, text: &str) -> Value {
     Emitted { expression: 0, kind, text }.marked().into()
 }
 
-pub(super) fn plain(value: &Value) -> Value {
+pub(in crate::template) fn plain(value: &Value) -> Value {
     match value.as_str() {
         Some(text) if mark::is_marked(text) => mark::strip(text).into(),
         _ => value.clone(),

@@ -1,0 +1,99 @@
+//! The origins of what an environment makes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tera::Value as Data;
+use tera::value::Key;
+
+use super::{Environment, Producer, RenderFailure};
+use crate::origin::{Excerpt, Frame, FrameKind, Piece, Row};
+use crate::plan::Planned;
+use crate::source::Sources;
+use crate::table::{Table, Tables, Value};
+use crate::template::{Known, Tracer};
+
+impl Environment {
+    /// Lines of an artifact of the plan, counted from 1, with the origin of every byte.
+    ///
+    /// A trace that has other bytes than the artifact is dropped; every origin is unknown then.
+    pub fn trace(
+        &self,
+        planned: &Planned,
+        sources: &Sources,
+        lines: Range<usize>,
+    ) -> Result<Excerpt, RenderFailure> {
+        let mut bytes = Vec::new();
+        self.render(planned, sources, &mut bytes)?;
+        let traced = self.pieces(planned, sources).filter(|(traced, _)| *traced == bytes);
+        let pieces = traced.map(|(_, pieces)| pieces).unwrap_or_default();
+        Ok(Excerpt::cut(&bytes, &pieces, lines))
+    }
+
+    fn pieces(&self, planned: &Planned, sources: &Sources) -> Option<(Vec<u8>, Vec<Piece>)> {
+        let producer = &self.producers[planned.producer];
+        let tracer = producer.tracer.get_or_init(|| {
+            let known = known(producer, &self.tables, sources);
+            Tracer::new(&producer.library, &producer.engine, producer.delimiters, known)
+        });
+        let around = planned.row.as_ref().map(|row| Frame {
+            kind: FrameKind::Artifact,
+            name: "row".into(),
+            site: planned.span,
+            row: Some(Row { table: row.table.as_str().into(), number: row.number }),
+        });
+        let context = producer.context_of(planned);
+        let library = &producer.library;
+        tracer.as_ref()?.trace(library, &planned.template, planned.format, &context, around)
+    }
+}
+
+/// The maps that stand for the rows and values that the templates of a producer see.
+fn known(producer: &Producer, tables: &Tables, sources: &Sources) -> Known {
+    let mut known = Known::default();
+    if let Some(values) = producer.context.get("values") {
+        known.values(values);
+    }
+    for (name, table) in &producer.tables {
+        let list = producer.context.get(name).and_then(Data::as_array);
+        let (Some(list), Some(table)) = (list, tables.get(table)) else { continue };
+        let named: Arc<str> = table.schema().name.as_str().into();
+        if table.schema().columns.iter().all(|column| column.ty.refers_to().is_none()) {
+            for (number, data) in list.iter().enumerate() {
+                known.row(data, Row { table: Arc::clone(&named), number });
+            }
+            continue;
+        }
+        for (row, data) in table.rows(sources).zip(list) {
+            note(&mut known, table, tables, row.number, &row.cells, data);
+        }
+    }
+    known
+}
+
+/// Notes a row and those that it refers to. References form no circle and no endless chain, so this ends.
+fn note(known: &mut Known, table: &Table, tables: &Tables, number: usize, cells: &[Value], data: &Data) {
+    let schema = table.schema();
+    if !known.row(data, Row { table: schema.name.as_str().into(), number }) {
+        return;
+    }
+    let Some(map) = data.as_map() else { return };
+    for (column, cell) in schema.columns.iter().zip(cells) {
+        let Some(referred) = column.ty.refers_to().and_then(|name| tables.get(name)) else { continue };
+        let Some(data) = map.get(&Key::Str(&column.name)) else { continue };
+        let mut follow = |cell: &Value, data: &Data| {
+            if let Value::Ref(number) = cell
+                && let Some(cells) = referred.held(*number)
+            {
+                note(known, referred, tables, *number, cells, data);
+            }
+        };
+        match cell {
+            Value::List(entries) => {
+                let elements = data.as_array().unwrap_or_default();
+                entries.iter().zip(elements).for_each(|(entry, data)| follow(entry, data));
+            }
+            cell => follow(cell, data),
+        }
+    }
+}
