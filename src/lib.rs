@@ -19,6 +19,7 @@
 //! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`origin`] | where the bytes of an artifact come from |
+//! | `explain` | what rows and templates reach, and where a line comes from |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`manifest`] | what the tree says of itself |
 //! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
@@ -51,6 +52,7 @@ pub mod compile;
 pub mod determinism;
 pub mod diagnostic;
 pub mod document;
+mod explain;
 pub mod format;
 pub mod golden;
 pub mod manifest;

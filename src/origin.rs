@@ -112,6 +112,17 @@ pub struct Excerpt {
     pub pieces: Vec<Piece>,
 }
 
+/// One line of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its bytes in the artifact, without the line break.
+    pub bytes: Range<usize>,
+    /// Where they come from; of an empty line, where its line break comes from.
+    pub pieces: Vec<Piece>,
+}
+
 impl Piece {
     /// The part of it that lies in a range of bytes, if any does.
     pub fn within(&self, range: &Range<usize>) -> Option<Self> {
@@ -198,5 +209,23 @@ impl Excerpt {
             text: artifact[range].to_vec(),
             pieces: kept,
         }
+    }
+
+    /// Line by line. A line break belongs to a line only where there is nothing else: most blocks begin with the one
+    /// that ends the line before.
+    pub fn by_line(&self) -> impl Iterator<Item = Line> + '_ {
+        let mut start = self.start;
+        let mut from = 0;
+        let lines = self.text.split_inclusive(|byte| *byte == b'\n').enumerate();
+        lines.map(move |(at, line)| {
+            let end = start + line.len();
+            let bytes = start..end - usize::from(line.ends_with(b"\n"));
+            let looked_at = if bytes.is_empty() { start..end } else { bytes.clone() };
+            from += self.pieces[from..].partition_point(|piece| piece.bytes.end <= start);
+            let pieces = self.pieces[from..].iter().take_while(|piece| piece.bytes.start < looked_at.end);
+            let pieces = pieces.filter_map(|piece| piece.within(&looked_at)).collect();
+            start = end;
+            Line { number: self.first + at, bytes, pieces }
+        })
     }
 }

@@ -18,7 +18,7 @@ mod human;
 mod sarif;
 
 pub use github::github;
-pub use human::{closing, human};
+pub use human::{Marked, closing, excerpt, human};
 pub use sarif::sarif;
 
 /// How a run ended.

@@ -97,3 +97,6 @@ fn note(known: &mut Known, table: &Table, tables: &Tables, number: usize, cells:
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
