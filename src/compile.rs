@@ -620,11 +620,14 @@ impl Environment {
         rendered.map_err(|failure| match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {
-                if let Some(refused) = refused {
-                    self.point_at_cells(&mut diagnostic, &refused, planned, sources);
-                } else {
-                    *diagnostic =
-                        plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
+                let known = self.point_at_origin(&mut diagnostic, planned, sources);
+                match refused {
+                    _ if known => {}
+                    Some(refused) => self.point_at_cells(&mut diagnostic, &refused, planned, sources),
+                    None => {
+                        *diagnostic =
+                            plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
+                    }
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }

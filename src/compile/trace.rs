@@ -7,11 +7,15 @@ use tera::Value as Data;
 use tera::value::Key;
 
 use super::{Environment, Producer, RenderFailure};
-use crate::origin::{Excerpt, Frame, FrameKind, Piece, Row};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::origin::{Excerpt, Frame, FrameKind, Input, Piece, Row};
 use crate::plan::Planned;
 use crate::source::Sources;
 use crate::table::{Table, Tables, Value};
-use crate::template::{Known, Tracer};
+use crate::template::{Fault, Known, Tracer};
+
+/// More cells than these are not shown of one value.
+const MOST_CELLS: usize = 3;
 
 impl Environment {
     /// Lines of an artifact of the plan, counted from 1, with the origin of every byte.
@@ -25,12 +29,44 @@ impl Environment {
     ) -> Result<Excerpt, RenderFailure> {
         let mut bytes = Vec::new();
         self.render(planned, sources, &mut bytes)?;
-        let traced = self.pieces(planned, sources).filter(|(traced, _)| *traced == bytes);
-        let pieces = traced.map(|(_, pieces)| pieces).unwrap_or_default();
+        let pieces = match self.traced(planned, sources) {
+            Some(Ok((traced, pieces))) if traced == bytes => pieces,
+            _ => Vec::new(),
+        };
         Ok(Excerpt::cut(&bytes, &pieces, lines))
     }
 
-    fn pieces(&self, planned: &Planned, sources: &Sources) -> Option<(Vec<u8>, Vec<Piece>)> {
+    /// Adds to an error of a render the row or the cells that it happened on; false if they are not known.
+    pub(super) fn point_at_origin(
+        &self,
+        diagnostic: &mut Diagnostic,
+        planned: &Planned,
+        sources: &Sources,
+    ) -> bool {
+        let Some(Err(fault)) = self.traced(planned, sources) else { return false };
+        if fault.message != diagnostic.message {
+            return false;
+        }
+        let cell = |input: &Input| {
+            let Input::Cell { row, column } = input else { return None };
+            let table = self.tables.get(&row.table)?;
+            let (number, _) = table.schema().column(column)?;
+            let span = table.cell_span(sources, row.number, number);
+            let span = span.or_else(|| table.row_span(sources, row.number))?;
+            Some(Label { place: span.into(), text: format!("the value comes from column `{column}`") })
+        };
+        let mut labels: Vec<Label> = fault.sources.iter().filter_map(cell).take(MOST_CELLS).collect();
+        if labels.is_empty() {
+            let row = fault.row.and_then(|row| self.tables.get(&row.table)?.row_span(sources, row.number));
+            labels.extend(row.map(|span| Label { place: span.into(), text: "for this row".into() }));
+        }
+        let known = !labels.is_empty();
+        diagnostic.labels.append(&mut labels);
+        known
+    }
+
+    /// The result of a traced render, if the templates can be traced.
+    fn traced(&self, planned: &Planned, sources: &Sources) -> Option<Result<(Vec<u8>, Vec<Piece>), Fault>> {
         let producer = &self.producers[planned.producer];
         let tracer = producer.tracer.get_or_init(|| {
             let known = known(producer, &self.tables, sources);
@@ -44,7 +80,7 @@ impl Environment {
         });
         let context = producer.context_of(planned);
         let library = &producer.library;
-        tracer.as_ref()?.trace(library, &planned.template, planned.format, &context, around)
+        Some(tracer.as_ref()?.trace(library, &planned.template, planned.format, &context, around))
     }
 }
 

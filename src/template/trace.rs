@@ -114,8 +114,7 @@ impl Tracer {
         Some(Self { tera, recorder, turn: Mutex::new(()) })
     }
 
-    /// Renders a template; nothing if that fails, which the untraced render tells better. `around` is what the
-    /// artifact itself is made for.
+    /// Renders a template; `around` is what the artifact itself is made for.
     pub fn trace(
         &self,
         library: &Library,
@@ -123,26 +122,39 @@ impl Tracer {
         format: &Format,
         context: &Context,
         around: Option<Frame>,
-    ) -> Option<(Vec<u8>, Vec<Piece>)> {
+    ) -> Result<(Vec<u8>, Vec<Piece>), Fault> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner).run = Run::begin(around);
         let mut bytes = Vec::new();
         let mut reader = MarkReader::noting(format, &mut bytes);
-        self.tera.render_to(template, context, &mut reader).ok()?;
-        reader.finish().ok()?;
+        let rendered = self.tera.render_to(template, context, &mut reader);
+        let finished = rendered.is_ok() && reader.finish().is_ok();
         let parts = reader.take_parts();
+        let refused = reader.refusal().map(|refusal| (refusal.refused.message.clone(), refusal.expression));
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         let run = std::mem::take(&mut recorder.run);
+        if let (Err(_), _) | (_, false) = (&rendered, finished) {
+            let (message, event) = match refused {
+                Some((message, number)) => (message, run.events.get(number as usize)),
+                None => (rendered.err().map(|error| filter::error_text(&error)).unwrap_or_default(), None),
+            };
+            return Err(run.fault(message, event));
+        }
         let pieces = Pieces { library, hooks: &recorder.hooks, run: &run, frames: HashMap::new() };
         let pieces = pieces.all(&parts, &bytes);
-        Some((bytes, pieces))
+        Ok((bytes, pieces))
     }
+}
 
-    /// The row of the innermost loop, or of the artifact, that the last trace was at when it ended.
-    pub fn last_row(&self) -> Option<Row> {
-        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        recorder.run.frames_of(recorder.run.current).rev().find_map(|frame| frame.row.clone())
-    }
+/// Why a traced render failed: as the untraced one does, if it has the same message.
+#[derive(Debug)]
+pub struct Fault {
+    /// What is wrong.
+    pub message: String,
+    /// The row of the innermost loop, or of the artifact.
+    pub row: Option<Row>,
+    /// What a value that was refused was made of.
+    pub sources: Vec<Input>,
 }
 
 /// What a call in a template stands for, by its number.
@@ -292,6 +304,13 @@ impl Run {
     fn enter(&mut self, around: Option<usize>, frame: Frame) -> usize {
         self.frames.push((around, frame));
         self.frames.len() - 1
+    }
+
+    /// What went wrong while an event was written, or where the render stopped.
+    fn fault(&self, message: String, event: Option<&Event>) -> Fault {
+        let frame = event.map_or(self.current, |event| event.frame);
+        let row = self.frames_of(frame).rev().find_map(|frame| frame.row.clone());
+        Fault { message, row, sources: event.map(|event| event.inputs.to_vec()).unwrap_or_default() }
     }
 
     /// The frames around a place, outermost first.

@@ -154,7 +154,7 @@ fn traced(library: &Library, engine: &Engine, format: &format::Format, plain: &[
         .unwrap_or_else(|| panic!("{:?} cannot be traced", sources()));
     let (bytes, pieces) = tracer
         .trace(library, "main", format, &context(), None)
-        .unwrap_or_else(|| panic!("{:?} does not render when it is traced", sources()));
+        .unwrap_or_else(|fault| panic!("{:?} does not render when it is traced: {fault:?}", sources()));
     assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(plain), "{:?}", sources());
     let excerpt = Excerpt::cut(&bytes, &pieces, 1..usize::MAX);
     let mut at = 0;
