@@ -39,8 +39,11 @@ impl Query {
         }
         let (first, last) = last.split_once('-').unwrap_or((last, last));
         let (first, last) = (number(first)?, number(last)?);
-        (first <= last && !rest.is_empty())
-            .then(|| Self { path: rest.into(), lines: first..last.saturating_add(1), column: None })
+        (first <= last && !rest.is_empty()).then(|| Self {
+            path: rest.into(),
+            lines: first..last.saturating_add(1),
+            column: None,
+        })
     }
 }
 
@@ -90,7 +93,9 @@ pub(crate) fn find<'a>(
             return origins(environment, planned, sources, query);
         }
     }
-    let Some(file) = sources.find(&query.path) else { return Err(vec![unknown(compilation, sources, query)]) };
+    let Some(file) = sources.find(&query.path) else {
+        return Err(vec![unknown(compilation, sources, query)]);
+    };
     let tables: Vec<(&Environment, &Table)> = compilation
         .environments
         .iter()
@@ -101,7 +106,11 @@ pub(crate) fn find<'a>(
         return Err(vec![unknown(compilation, sources, query)]);
     }
     within_file(sources, file, query)?;
-    if tables.is_empty() { of_template(compilation, sources, file, query) } else { of_rows(&tables, sources, query) }
+    if tables.is_empty() {
+        of_template(compilation, sources, file, query)
+    } else {
+        of_rows(&tables, sources, query)
+    }
 }
 
 fn unknown(compilation: &Compilation, sources: &Sources, query: &Query) -> Diagnostic {
@@ -112,8 +121,8 @@ fn unknown(compilation: &Compilation, sources: &Sources, query: &Query) -> Diagn
     let tables = tables.filter_map(|table| Some(sources.file(table.file()?).path().to_string()));
     let known: BTreeSet<String> = artifacts.chain(tables).collect();
     let message = format!("`{}` is no artifact, no table and no template", query.path);
-    let diagnostic =
-        Diagnostic::error(&code::USAGE, message).hint_nearest(query.path.as_str(), known.iter().map(String::as_str));
+    let diagnostic = Diagnostic::error(&code::USAGE, message)
+        .hint_nearest(query.path.as_str(), known.iter().map(String::as_str));
     if diagnostic.hints.is_empty() { diagnostic.hint("`confwright list` names them") } else { diagnostic }
 }
 
@@ -142,7 +151,8 @@ fn origins<'a>(
     sources: &Sources,
     query: &Query,
 ) -> Result<Found<'a>, Vec<Diagnostic>> {
-    let whole = environment.trace(planned, sources, 1..usize::MAX).map_err(|failure| vec![failed(failure)])?;
+    let whole =
+        environment.trace(planned, sources, 1..usize::MAX).map_err(|failure| vec![failed(failure)])?;
     if query.lines.start > whole.lines {
         return Err(vec![no_line(query, whole.lines)]);
     }
@@ -152,7 +162,8 @@ fn origins<'a>(
         let text = String::from_utf8_lossy(&whole.text[line.bytes.clone()]);
         let Some((at, _)) = text.char_indices().nth(column - 1) else {
             let count = text.chars().count();
-            let message = format!("line {} of `{}` has no column {column}: it has {count}", line.number, query.path);
+            let message =
+                format!("line {} of `{}` has no column {column}: it has {count}", line.number, query.path);
             return Err(vec![Diagnostic::error(&code::USAGE, message)]);
         };
         line.pieces.retain(|piece| piece.bytes.contains(&(line.bytes.start + at)));
@@ -170,12 +181,15 @@ fn of_rows<'a>(
     let mut cell_name = None;
     for (environment, table) in tables {
         let name = &table.schema().name;
-        let rows: BTreeSet<usize> =
-            query.lines.clone().map_while(|line| Some(line).filter(|line| *line <= last_line(table, sources)))
-                .filter_map(|line| table.row_at(sources, line)).collect();
-        let column = query.column.and_then(|column| {
-            column_at(table, sources, *rows.first()?, query.lines.start, column)
-        });
+        let rows: BTreeSet<usize> = query
+            .lines
+            .clone()
+            .map_while(|line| Some(line).filter(|line| *line <= last_line(table, sources)))
+            .filter_map(|line| table.row_at(sources, line))
+            .collect();
+        let column = query
+            .column
+            .and_then(|column| column_at(table, sources, *rows.first()?, query.lines.start, column));
         names.extend(rows.iter().map(|row| (name.clone(), *row, label(table, environment, sources, *row))));
         cell_name = cell_name.or(column.clone());
         let is_meant = |row: &Row| *row.table == **name && rows.contains(&row.number);
@@ -215,7 +229,8 @@ fn last_line(table: &Table, sources: &Sources) -> usize {
 /// The column whose cell is written at a place.
 fn column_at(table: &Table, sources: &Sources, row: usize, line: usize, column: usize) -> Option<String> {
     let columns = table.schema().columns.iter().enumerate();
-    let mut spans = columns.filter_map(|(number, known)| Some((known, table.cell_span(sources, row, number)?)));
+    let mut spans =
+        columns.filter_map(|(number, known)| Some((known, table.cell_span(sources, row, number)?)));
     spans.find_map(|(known, span)| {
         let file = sources.file(span.file);
         let (start, end) = (file.position(span.start), file.position(span.end));
@@ -462,9 +477,8 @@ impl<'a> Resolver<'a> {
         let table = self.environment.tables.get(&row.table);
         let document = RowDocument {
             table: row.table.to_string(),
-            row: table.map_or_else(String::new, |table| {
-                label(table, self.environment, self.sources, row.number)
-            }),
+            row: table
+                .map_or_else(String::new, |table| label(table, self.environment, self.sources, row.number)),
             place: table.and_then(|table| Some(self.place(table.row_span(self.sources, row.number)?))),
         };
         self.rows.borrow_mut().insert(row.clone(), document.clone());
@@ -518,7 +532,9 @@ impl<'a> Resolver<'a> {
                     return of_row("cell", column, row, declared.span, "derived");
                 }
                 match table.cell_span(self.sources, row.number, number) {
-                    Some(span) if !span.range().is_empty() => of_row("cell", column, row, Some(span), "written"),
+                    Some(span) if !span.range().is_empty() => {
+                        of_row("cell", column, row, Some(span), "written")
+                    }
                     span => {
                         let given = if declared.default.is_some() { "default" } else { "empty" };
                         of_row("cell", column, row, span.or(declared.span), given)

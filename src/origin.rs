@@ -189,8 +189,7 @@ impl Excerpt {
         let range = start_of(first)..start_of(lines.end.max(first));
         let mut kept = Vec::new();
         let mut at = range.start;
-        let unknown =
-            |bytes: Range<usize>| Piece { bytes, cause: Cause::Unknown, frames: Vec::new().into() };
+        let unknown = |bytes: Range<usize>| Piece { bytes, cause: Cause::Unknown, frames: Vec::new().into() };
         let begin = pieces.partition_point(|piece| piece.bytes.end <= range.start);
         for piece in pieces[begin..].iter().map_while(|piece| piece.within(&range)) {
             if piece.bytes.start > at {
@@ -202,13 +201,7 @@ impl Excerpt {
         if at < range.end {
             kept.push(unknown(at..range.end));
         }
-        Self {
-            lines: starts.len(),
-            first,
-            start: range.start,
-            text: artifact[range].to_vec(),
-            pieces: kept,
-        }
+        Self { lines: starts.len(), first, start: range.start, text: artifact[range].to_vec(), pieces: kept }
     }
 
     /// Line by line. A line break belongs to a line only where there is nothing else: most blocks begin with the one

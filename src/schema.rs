@@ -54,7 +54,14 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        for schema in [super::project(), super::target(), super::report(), super::list(), super::explain(), super::new()] {
+        for schema in [
+            super::project(),
+            super::target(),
+            super::report(),
+            super::list(),
+            super::explain(),
+            super::new(),
+        ] {
             let mut bare = Vec::new();
             undescribed(schema.as_value(), "", &mut bare);
             assert_eq!(bare, Vec::<String>::new());

@@ -12,4 +12,4 @@ mod trace;
 pub mod types;
 
 pub use library::{Library, Origin, Template};
-pub use trace::{Fault, Known, Tracer};
+pub use trace::{Fault, Known, Traced, Tracer};

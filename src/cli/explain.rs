@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use camino::Utf8Path;
 use clap::Args;
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -204,18 +205,17 @@ fn names(piece: &Piece) -> String {
 
 /// The lines of templates that pieces come from, each with its expressions, or with its text where it has none.
 fn template_lines(sources: &Sources, pieces: &[Piece]) -> Vec<Marked> {
-    let mut lines: Vec<(FileId, usize, Vec<(Span, bool)>)> = Vec::new();
+    let mut lines: IndexMap<(FileId, usize), Vec<(Span, bool)>> = IndexMap::new();
     for piece in pieces {
         let Some(span) = piece.span() else { continue };
         let number = sources.file(span.file).position(span.start).line;
-        let is_value = matches!(piece.cause, Cause::Value { .. });
-        match lines.iter_mut().find(|(file, line, _)| (*file, *line) == (span.file, number)) {
-            Some((.., spans)) if spans.contains(&(span, is_value)) => {}
-            Some((.., spans)) => spans.push((span, is_value)),
-            None => lines.push((span.file, number, vec![(span, is_value)])),
+        let mark = (span, matches!(piece.cause, Cause::Value { .. }));
+        let marks = lines.entry((span.file, number)).or_default();
+        if !marks.contains(&mark) {
+            marks.push(mark);
         }
     }
-    let marked = lines.into_iter().map(|(.., mut spans)| {
+    let marked = lines.into_values().map(|mut spans| {
         if spans.iter().any(|(_, is_value)| *is_value) {
             spans.retain(|(_, is_value)| *is_value);
         }
@@ -228,18 +228,15 @@ fn template_lines(sources: &Sources, pieces: &[Piece]) -> Vec<Marked> {
 const CELLS: usize = 3;
 
 fn input_notes(resolver: &Resolver<'_>, pieces: &[Piece]) -> Vec<(&'static str, String)> {
-    let mut groups: Vec<((&'static str, String, String), Vec<&Input>)> = Vec::new();
+    let mut groups: IndexMap<(&'static str, &str, &str), Vec<&Input>> = IndexMap::new();
     let inputs = resolver.inputs(pieces.iter().flat_map(Piece::sources));
     for input in &inputs {
-        let key = match input {
-            Input::Cell { row, column } => ("cell", row.table.to_string(), column.to_string()),
-            Input::Row(row) => ("rows", row.table.to_string(), String::new()),
-            Input::Value(name) => ("value", String::new(), name.to_string()),
+        let group = match input {
+            Input::Cell { row, column } => ("cell", &*row.table, &**column),
+            Input::Row(row) => ("rows", &*row.table, ""),
+            Input::Value(name) => ("value", "", &**name),
         };
-        match groups.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, inputs)) => inputs.push(input),
-            None => groups.push((key, vec![input])),
-        }
+        groups.entry(group).or_default().push(input);
     }
     let mut notes = Vec::new();
     for ((kind, table, name), inputs) in groups {

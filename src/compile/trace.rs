@@ -8,11 +8,11 @@ use tera::value::Key;
 
 use super::{Environment, Producer, RenderFailure};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::origin::{Excerpt, Frame, FrameKind, Input, Piece, Row};
+use crate::origin::{Excerpt, Frame, FrameKind, Input, Row};
 use crate::plan::Planned;
 use crate::source::Sources;
 use crate::table::{Table, Tables, Value};
-use crate::template::{Fault, Known, Tracer};
+use crate::template::{Fault, Known, Traced, Tracer};
 
 /// More cells than these are not shown of one value.
 const MOST_CELLS: usize = 3;
@@ -30,7 +30,7 @@ impl Environment {
         let mut bytes = Vec::new();
         self.render(planned, sources, &mut bytes)?;
         let pieces = match self.traced(planned, sources) {
-            Some(Ok((traced, pieces))) if traced == bytes => pieces,
+            Some(Ok(traced)) if traced.bytes == bytes => traced.pieces,
             _ => Vec::new(),
         };
         Ok(Excerpt::cut(&bytes, &pieces, lines))
@@ -53,9 +53,16 @@ impl Environment {
             let (number, _) = table.schema().column(column)?;
             let span = table.cell_span(sources, row.number, number);
             let span = span.or_else(|| table.row_span(sources, row.number))?;
-            Some(Label { place: span.into(), text: format!("the value comes from column `{column}`") })
+            let written = sources.file(span.file).text().ok()?.get(span.range())?;
+            let blamed = fault.blamed.as_ref().is_none_or(|blamed| written.contains(blamed));
+            let text = format!("the value comes from column `{column}`");
+            Some((Label { place: span.into(), text }, blamed))
         };
-        let mut labels: Vec<Label> = fault.sources.iter().filter_map(cell).take(MOST_CELLS).collect();
+        let mut cells: Vec<(Label, bool)> = fault.sources.iter().filter_map(cell).collect();
+        if cells.iter().any(|(_, blamed)| *blamed) {
+            cells.retain(|(_, blamed)| *blamed);
+        }
+        let mut labels: Vec<Label> = cells.into_iter().take(MOST_CELLS).map(|(label, _)| label).collect();
         if labels.is_empty() {
             let row = fault.row.and_then(|row| self.tables.get(&row.table)?.row_span(sources, row.number));
             labels.extend(row.map(|span| Label { place: span.into(), text: "for this row".into() }));
@@ -66,7 +73,7 @@ impl Environment {
     }
 
     /// The result of a traced render, if the templates can be traced.
-    fn traced(&self, planned: &Planned, sources: &Sources) -> Option<Result<(Vec<u8>, Vec<Piece>), Fault>> {
+    fn traced(&self, planned: &Planned, sources: &Sources) -> Option<Result<Traced, Fault>> {
         let producer = &self.producers[planned.producer];
         let tracer = producer.tracer.get_or_init(|| {
             let known = known(producer, &self.tables, sources);

@@ -63,16 +63,19 @@ pub fn excerpt(
     let mut group = Group::with_title(Level::NOTE.no_name().secondary_title(shown(title)));
     for (number, Marked { marks }) in lines.iter().enumerate() {
         let spans: Vec<Span> = marks.iter().map(|(span, _)| *span).collect();
-        let (Some(first), Some(excerpt)) = (spans.first(), Excerpt::of_line(sources, &spans)) else { continue };
+        let (Some(first), Some(excerpt)) = (spans.first(), Excerpt::of_line(sources, &spans)) else {
+            continue;
+        };
         let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line);
         if number > 0 {
             snippet = snippet.path(format!("{MARK}{}", labels.len()));
             labels.push(Label { place: (*first).into(), text: String::new() });
         }
-        group = group.element(snippet.annotations(excerpt.carets.iter().zip(marks).map(|(caret, (_, text))| {
-            let caret = AnnotationKind::Primary.span(caret.clone());
-            if text.is_empty() { caret } else { caret.label(shown(text)) }
-        })));
+        group =
+            group.element(snippet.annotations(excerpt.carets.iter().zip(marks).map(|(caret, (_, text))| {
+                let caret = AnnotationKind::Primary.span(caret.clone());
+                if text.is_empty() { caret } else { caret.label(shown(text)) }
+            })));
     }
     let notes = notes.iter().map(|(name, text)| Level::NOTE.with_name(*name).message(shown(text)));
     let text = renderer.render(&[group.elements(notes)]);

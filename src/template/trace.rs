@@ -21,7 +21,7 @@ use super::filter::{self, PLAIN};
 use super::syntax::Delimiters;
 use super::{Library, Template};
 use crate::format::mark::{self, Emitted, Kind, Segment};
-use crate::format::{Format, MarkReader};
+use crate::format::{Format, MarkReader, Refusal};
 use crate::origin::{Cause, Frame, FrameKind, Input, Piece, Row};
 use crate::source::{FileId, Span};
 
@@ -97,7 +97,8 @@ impl Tracer {
         let (hooks, sources) = instrument::instrument(library, &engine.traceable);
         let texts = library.templates.iter().map(|template| template.tree.source().to_owned()).collect();
         let files = library.templates.iter().map(|template| template.span(0..0).file).collect();
-        let recorder = Arc::new(Mutex::new(Recorder { hooks: hooks.into(), texts, files, known, run: Run::default() }));
+        let recorder =
+            Arc::new(Mutex::new(Recorder { hooks: hooks.into(), texts, files, known, run: Run::default() }));
         let shared = Arc::clone(&recorder);
         tera.register_filter(instrument::FILTER, move |value: &Data, given: Kwargs, _: &State<'_>| {
             let number: usize = given.must_get("n")?;
@@ -122,7 +123,7 @@ impl Tracer {
         format: &Format,
         context: &Context,
         around: Option<Frame>,
-    ) -> Result<(Vec<u8>, Vec<Piece>), Fault> {
+    ) -> Result<Traced, Fault> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner).run = Run::begin(around);
         let mut bytes = Vec::new();
@@ -130,20 +131,26 @@ impl Tracer {
         let rendered = self.tera.render_to(template, context, &mut reader);
         let finished = rendered.is_ok() && reader.finish().is_ok();
         let parts = reader.take_parts();
-        let refused = reader.refusal().map(|refusal| (refusal.refused.message.clone(), refusal.expression));
+        let refused = reader.refusal().cloned();
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         let run = std::mem::take(&mut recorder.run);
         if let (Err(_), _) | (_, false) = (&rendered, finished) {
-            let (message, event) = match refused {
-                Some((message, number)) => (message, run.events.get(number as usize)),
-                None => (rendered.err().map(|error| filter::error_text(&error)).unwrap_or_default(), None),
-            };
-            return Err(run.fault(message, event));
+            let failed = rendered.err().map(|error| filter::error_text(&error)).unwrap_or_default();
+            return Err(run.fault(failed, refused));
         }
         let pieces = Pieces { library, hooks: &recorder.hooks, run: &run, frames: HashMap::new() };
         let pieces = pieces.all(&parts, &bytes);
-        Ok((bytes, pieces))
+        Ok(Traced { bytes, pieces })
     }
+}
+
+/// What a traced render gave.
+#[derive(Debug)]
+pub struct Traced {
+    /// The artifact.
+    pub bytes: Vec<u8>,
+    /// Where it comes from; what lies between pieces is unknown.
+    pub pieces: Vec<Piece>,
 }
 
 /// Why a traced render failed: as the untraced one does, if it has the same message.
@@ -155,6 +162,8 @@ pub struct Fault {
     pub row: Option<Row>,
     /// What a value that was refused was made of.
     pub sources: Vec<Input>,
+    /// What of it is to blame, if only a part is.
+    pub blamed: Option<String>,
 }
 
 /// What a call in a template stands for, by its number.
@@ -238,8 +247,7 @@ struct Taint {
 impl Taint {
     fn add(&mut self, other: &Self) {
         let mut known: BTreeSet<&Input> = self.inputs.iter().collect();
-        let fresh: Vec<Input> =
-            other.inputs.iter().filter(|input| known.insert(input)).cloned().collect();
+        let fresh: Vec<Input> = other.inputs.iter().filter(|input| known.insert(input)).cloned().collect();
         self.inputs.extend(fresh);
         self.filters.extend(other.filters.iter().cloned());
     }
@@ -306,11 +314,17 @@ impl Run {
         self.frames.len() - 1
     }
 
-    /// What went wrong while an event was written, or where the render stopped.
-    fn fault(&self, message: String, event: Option<&Event>) -> Fault {
+    /// What went wrong where the render stopped, or with a value that was refused.
+    fn fault(&self, failed: String, refused: Option<Refusal>) -> Fault {
+        let event = refused.as_ref().and_then(|refusal| self.events.get(refusal.expression as usize));
         let frame = event.map_or(self.current, |event| event.frame);
-        let row = self.frames_of(frame).rev().find_map(|frame| frame.row.clone());
-        Fault { message, row, sources: event.map(|event| event.inputs.to_vec()).unwrap_or_default() }
+        let blamed = refused.as_ref().and_then(|refusal| refusal.value.get(refusal.refused.at.clone()?));
+        Fault {
+            blamed: blamed.map(str::to_owned),
+            message: refused.map_or(failed, |refusal| refusal.refused.message),
+            row: self.frames_of(frame).rev().find_map(|frame| frame.row.clone()),
+            sources: event.map(|event| event.inputs.to_vec()).unwrap_or_default(),
+        }
     }
 
     /// The frames around a place, outermost first.
@@ -342,7 +356,8 @@ impl Recorder {
         let run = &mut self.run;
         match hook {
             Hook::Read { place, variable, steps, reaches } => {
-                let mut taint = variable.as_ref().and_then(|name| run.find(name)).cloned().unwrap_or_default();
+                let mut taint =
+                    variable.as_ref().and_then(|name| run.find(name)).cloned().unwrap_or_default();
                 touch_steps(given, steps, &self.known, &mut taint.inputs);
                 for reach in reaches {
                     reach.touch(value, &self.known, &mut taint.inputs);
@@ -507,13 +522,9 @@ impl Run {
     }
 
     /// Gives every part of captured text an event of its own, changed; text without a mark becomes part of `added`.
-    fn renumber(
-        &mut self,
-        value: &Data,
-        added: Option<u32>,
-        change: impl Fn(&mut Event, &mut Self),
-    ) -> Data {
-        let Some(Ok(segments)) = value.as_str().filter(|text| mark::is_marked(text)).map(mark::segments) else {
+    fn renumber(&mut self, value: &Data, added: Option<u32>, change: impl Fn(&mut Event, &mut Self)) -> Data {
+        let Some(Ok(segments)) = value.as_str().filter(|text| mark::is_marked(text)).map(mark::segments)
+        else {
             return value.clone();
         };
         let mut changed = HashMap::new();
@@ -651,8 +662,7 @@ impl Reach {
 }
 
 fn touch_steps(given: &Kwargs, steps: &[Step], known: &Known, inputs: &mut Vec<Input>) {
-    let given: HashMap<String, &Data> =
-        given.iter().map(|(name, value)| (name.to_string(), value)).collect();
+    let given: HashMap<String, &Data> = given.iter().map(|(name, value)| (name.to_string(), value)).collect();
     let Some(mut at) = given.get("v").copied() else { return };
     for step in steps {
         let next = match step {
@@ -736,7 +746,9 @@ impl Pieces<'_> {
     fn all(mut self, parts: &[(Range<usize>, u32)], artifact: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::with_capacity(parts.len());
         for (bytes, number) in parts {
-            let Some(event) = self.run.events.get(*number as usize).filter(|_| !bytes.is_empty()) else { continue };
+            let Some(event) = self.run.events.get(*number as usize).filter(|_| !bytes.is_empty()) else {
+                continue;
+            };
             let run = self.run;
             let frames = self.frames.entry(event.frame);
             let frames = frames.or_insert_with(|| run.frames_of(event.frame).cloned().collect());

@@ -194,7 +194,8 @@ fn text() -> impl Strategy<Value = String> {
     leaf.prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ~ '/' ~ {b})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} if r.name == 'mx-1-name' else {b})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(a, b)| format!("({a} if r.name == 'mx-1-name' else {b})")),
             (inner.clone(), prop_oneof![Just("upper"), Just("trim"), Just("replace(from='q', to='p')")])
                 .prop_map(|(a, filter)| format!("({a} | {filter})")),
             inner.prop_map(|a| format!("(cap ~ ' ' ~ {a})")),
@@ -262,15 +263,22 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
         ];
         prop_oneof![
             (list, many.clone(), many.clone(), end, dash(), dash()).prop_map(|(list, a, b, end, c, d)| {
-                let key = if list.starts_with('k') { "{{ k }}{% for r in rs %}{{ r.note }}{% endfor %}" } else { "" };
+                let key = if list.starts_with('k') {
+                    "{{ k }}{% for r in rs %}{{ r.note }}{% endfor %}"
+                } else {
+                    ""
+                };
                 format!("{{%{c} for {list} {d}%}}{key}{a}{end}{{%{d} else {c}%}}{b}{{%{c} endfor {d}%}}")
             }),
             (many.clone(), many.clone(), dash(), dash()).prop_map(|(a, b, c, d)| {
                 format!("{{%{c} if r.name == 'mx-1-name' {d}%}}{a}{{%{d} else {c}%}}{b}{{%{c} endif {d}%}}")
             }),
-            (many.clone(), dash(), dash()).prop_map(|(a, c, d)| format!("{{%{c} set cap {d}%}}{a}{{%{d} endset {c}%}}")),
+            (many.clone(), dash(), dash())
+                .prop_map(|(a, c, d)| format!("{{%{c} set cap {d}%}}{a}{{%{d} endset {c}%}}")),
             (many.clone(), prop_oneof![Just("upper"), Just("trim"), Just("indent(width=3) | upper")], dash())
-                .prop_map(|(a, filter, c)| format!("{{%{c} filter {filter} {c}%}}{a}{{%{c} endfilter {c}%}}")),
+                .prop_map(|(a, filter, c)| format!(
+                    "{{%{c} filter {filter} {c}%}}{a}{{%{c} endfilter {c}%}}"
+                )),
             (many, text(), dash()).prop_map(move |(a, e, c)| if calls {
                 format!("{{%{c} <d r={{mx[1]}} h={{h}} x={{{e}}} cap> {c}%}}{a}{{%{c} </d> {c}%}}")
             } else {

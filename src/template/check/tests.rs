@@ -10,14 +10,14 @@ use tera::{Context, Value as Data};
 use super::{Entrance, Globals, View, check};
 use crate::diagnostic::Diagnostics;
 use crate::format;
+use crate::origin::{Cause, Excerpt};
 use crate::source::Sources;
+use crate::source::Span;
 use crate::template::engine::{Engine, Failure};
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{TextKind, Type, ViewId};
-use crate::origin::{Cause, Excerpt};
-use crate::source::Span;
-use crate::template::{Known, Library, Origin, Tracer};
+use crate::template::{Known, Library, Origin, Traced, Tracer};
 
 fn columns(list: &[(&str, Type)]) -> IndexMap<String, Type> {
     list.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect()
@@ -152,7 +152,7 @@ fn traced(library: &Library, engine: &Engine, format: &format::Format, plain: &[
     let sources = || library.templates.iter().map(|template| template.tree.source()).collect::<Vec<_>>();
     let tracer = Tracer::new(library, engine, Delimiters::Curly, Known::default())
         .unwrap_or_else(|| panic!("{:?} cannot be traced", sources()));
-    let (bytes, pieces) = tracer
+    let Traced { bytes, pieces } = tracer
         .trace(library, "main", format, &context(), None)
         .unwrap_or_else(|fault| panic!("{:?} does not render when it is traced: {fault:?}", sources()));
     assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(plain), "{:?}", sources());

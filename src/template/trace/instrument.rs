@@ -1,6 +1,7 @@
 //! Puts the calls of a trace into templates.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -64,6 +65,9 @@ enum Rank {
     Used,
 }
 
+/// A filter behind an expression: when it comes, its number, and what else it is given.
+type Put = (Rank, usize, String);
+
 struct Writer<'a> {
     traceable: &'a Traceable,
     tree: &'a Tree,
@@ -71,7 +75,7 @@ struct Writer<'a> {
     hooks: &'a mut Vec<Hook>,
     reads: BTreeMap<(usize, usize), Read>,
     /// The filters behind each expression.
-    filters: BTreeMap<(usize, usize), Vec<(Rank, usize, String)>>,
+    filters: BTreeMap<(usize, usize), Vec<Put>>,
     /// What takes the place of bytes outside of expressions, in order.
     edits: Vec<(Range<usize>, String)>,
     /// The variables of the comprehensions around.
@@ -83,8 +87,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn finish(mut self) -> String {
         for ((start, end), Read { variable, steps, given, reaches }) in std::mem::take(&mut self.reads) {
-            let number =
-                self.hook(Hook::Read { place: self.place(start..end), variable, steps, reaches });
+            let number = self.hook(Hook::Read { place: self.place(start..end), variable, steps, reaches });
             self.filters.entry((start, end)).or_default().push((Rank::Read, number, given));
         }
         let wrappings = std::mem::take(&mut self.filters).into_iter().map(|((start, end), mut filters)| {
@@ -153,7 +156,8 @@ impl<'a> Writer<'a> {
                     } else {
                         let name = format!("i{}", steps.len());
                         let source = &self.tree.source()[index.range.clone()];
-                        given.push_str(&format!(", {name}=({source})"));
+                        // Writing to a string cannot fail.
+                        let _ = write!(given, ", {name}=({source})");
                         steps.push(Step::Index(name));
                         self.condition(index);
                     }
@@ -337,7 +341,8 @@ impl<'a> Writer<'a> {
                     let hook = self.kept(filter);
                     self.hook(hook)
                 };
-                self.edits.push((filter.range.end..filter.range.end, format!(" | {}", filter_call(number, ""))));
+                self.edits
+                    .push((filter.range.end..filter.range.end, format!(" | {}", filter_call(number, ""))));
             }
         }
     }
@@ -361,7 +366,8 @@ impl<'a> Writer<'a> {
     }
 
     fn component_call(&mut self, call: &'a ComponentCall) {
-        let number = self.hook(Hook::Call { place: self.place(call.name.range.clone()), arguments: Vec::new() });
+        let number =
+            self.hook(Hook::Call { place: self.place(call.name.range.clone()), arguments: Vec::new() });
         let end = call.name.range.end;
         self.edits.push((end..end, format!(" {SITE}={{{number}}}")));
         let mut arguments = Vec::with_capacity(call.arguments.len());
