@@ -7,11 +7,12 @@ use indexmap::IndexMap;
 use tera::{Context, Value as Data};
 
 use crate::compile::{derive, view};
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, Label, code, nearest};
+use crate::document::Located;
 use crate::format;
-use crate::project::{self, Project, Rule};
+use crate::project::{self, Project, RowName, Rule};
 use crate::source::Sources;
-use crate::table::Tables;
+use crate::table::{Table, Tables};
 use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data;
 use crate::template::engine::Engine;
@@ -71,6 +72,7 @@ pub(crate) fn check(
         let mut context = context.clone();
         // Read as far as the last row that was told.
         let mut read = table.rows(facts.sources).peekable();
+        let mut failed: Vec<(Option<String>, Diagnostic)> = Vec::new();
         for (number, data) in rows.iter().enumerate() {
             context.insert_value("row", data.clone());
             match prepared.holds(&context) {
@@ -78,10 +80,13 @@ pub(crate) fn check(
                 Ok(false) => {
                     while read.next_if(|row| row.number < number).is_some() {}
                     let key = read.peek().map(|row| facts.tables.label(table, number, &row.cells));
+                    let is_meant = |row: &RowName| {
+                        row.table == each.value
+                            && (table.find(&row.key) == Some(number) || Some(&row.key) == key.as_ref())
+                    };
                     let allow = project.allows.iter().position(|allow| {
-                        let row = allow.row.as_ref().map(|row| &row.value);
                         allow.rule.value == rule.id
-                            && row.is_none_or(|row| row.table == each.value && Some(&row.key) == key.as_ref())
+                            && allow.row.as_ref().is_none_or(|row| is_meant(&row.value))
                     });
                     if let Some(number) = allow {
                         allowed.insert(number);
@@ -89,10 +94,10 @@ pub(crate) fn check(
                     }
                     let mut diagnostic = prepared.violation(rule, &context);
                     if let Some(span) = table.row_span(facts.sources, number) {
-                        let label = crate::diagnostic::Label { place: span.into(), text: "this row".into() };
+                        let label = Label { place: span.into(), text: "this row".into() };
                         diagnostic.labels.insert(0, label);
                     }
-                    diagnostics.push(diagnostic);
+                    failed.push((key, diagnostic));
                 }
                 Err(diagnostic) => {
                     diagnostics.push(diagnostic);
@@ -100,6 +105,28 @@ pub(crate) fn check(
                 }
             }
         }
+        let exceptions = project.allows.iter().filter(|allow| allow.rule.value == rule.id);
+        for row in exceptions.filter_map(|allow| allow.row.as_ref()) {
+            if row.value.table == each.value && !table.schema().key.is_empty() {
+                point_at_exception(row, table, &mut failed);
+            }
+        }
+        diagnostics.extend(failed.into_iter().map(|(_, diagnostic)| diagnostic));
+    }
+}
+
+/// Where an exception is for a row that does not exist: says so at the row that it may be meant for, or the first one.
+fn point_at_exception(row: &Located<RowName>, table: &Table, failed: &mut [(Option<String>, Diagnostic)]) {
+    if table.find(&row.value.key).is_some() {
+        return;
+    }
+    let near =
+        nearest(&row.value.key, failed.iter().filter_map(|(key, _)| key.as_deref())).map(str::to_owned);
+    let meant = near.as_ref().map(|key| format!("; did you mean `{}/{key}`?", row.value.table));
+    let text = format!("this exception is for a row that does not exist{}", meant.unwrap_or_default());
+    let place = failed.iter_mut().find(|(key, _)| near.is_none() || *key == near);
+    if let Some((_, diagnostic)) = place {
+        diagnostic.labels.push(Label { place: row.span.into(), text });
     }
 }
 

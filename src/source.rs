@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -36,10 +37,54 @@ impl Disk {
     }
 }
 
+impl Disk {
+    fn relative(&self, path: Utf8PathBuf) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
+    }
+
+    fn wrong(&self, path: &Path, why: &str) -> Unlisted {
+        let path = self.relative(path.to_string_lossy().into_owned().into());
+        Unlisted { why: why.to_owned(), path }
+    }
+
+    fn unlisted(&self, error: walkdir::Error) -> io::Error {
+        let Some(path) = error.path().map(Path::to_owned) else { return error.into() };
+        if error.loop_ancestor().is_some() {
+            let why = "is a symbolic link to a folder that it lies in; remove it";
+            return io::Error::other(self.wrong(&path, why));
+        }
+        let error = io::Error::from(error);
+        if error.kind() == io::ErrorKind::NotFound && path.is_symlink() {
+            return io::Error::other(self.wrong(&path, "is a symbolic link that leads nowhere; remove it"));
+        }
+        let error = error.into_inner().and_then(|error| error.downcast::<walkdir::Error>().ok());
+        let why = error
+            .and_then(|error| error.into_io_error())
+            .map_or_else(|| "cannot be read".to_owned(), |error| format!("cannot be read: {error}"));
+        io::Error::other(self.wrong(&path, &why))
+    }
+}
+
+/// A file or folder that keeps a folder from being listed.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` {why}")]
+pub struct Unlisted {
+    /// Its path, relative to the project's root.
+    pub path: Utf8PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        std::fs::read(self.root.join(path))
+        let path = self.root.join(path);
+        let kind = std::fs::metadata(&path)?.file_type();
+        // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        std::fs::read(path)
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -49,16 +94,14 @@ impl World for Disk {
         }
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(io::Error::from)?;
+            let entry = entry.map_err(|error| self.unlisted(error))?;
             if !entry.file_type().is_file() {
                 continue;
             }
-            let path = Utf8PathBuf::from_path_buf(entry.into_path())
-                .map_err(|path| io::Error::other(format!("the path {} is not UTF-8", path.display())))?;
-            match path.strip_prefix(&self.root) {
-                Ok(relative) => files.push(relative.to_owned()),
-                Err(_) => files.push(path),
-            }
+            let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
+                io::Error::other(self.wrong(&path, "has a name that is not UTF-8; rename it"))
+            })?;
+            files.push(self.relative(path));
         }
         files.sort();
         Ok(files)
@@ -152,13 +195,23 @@ impl SourceFile {
         std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
     }
 
-    /// Its content as text; `id` is its own number, for the place of the first byte that is none.
+    /// Its content as a text that people mean; `id` is its own number, for the place of what is none: a byte that is
+    /// part of no character, a merge that was left unresolved.
     pub fn utf8(&self, id: FileId) -> Result<&str, Diagnostic> {
-        self.text().map_err(|at| {
+        let text = self.text().map_err(|at| {
             Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
                 .hint("convert it, for example with `iconv -f latin1 -t utf-8`")
-        })
+        })?;
+        match conflict(text) {
+            None => Ok(text),
+            Some(marker) => Err(Diagnostic::error(
+                &code::SOURCE_CONFLICT,
+                format!("`{}` has a merge conflict in it", self.path),
+            )
+            .at(Span::new(id, marker), "the version control system wrote this line")
+            .hint("decide for one of the versions, and remove the lines that mark them")),
+        }
     }
 
     fn line_starts(&self) -> &[usize] {
@@ -192,6 +245,17 @@ impl SourceFile {
         }
         Some(start..end)
     }
+}
+
+/// The first line by which a version control system marks the sides of a conflict. `=======` alone may be an underline.
+fn conflict(text: &str) -> Option<Range<usize>> {
+    let begin = |marker: &str| {
+        let line = format!("\n{marker}");
+        if text.starts_with(marker) { Some(0) } else { text.find(&line).map(|at| at + 1) }
+    };
+    let start = ["<<<<<<< ", ">>>>>>> "].into_iter().filter_map(begin).min()?;
+    let line = text[start..].lines().next().unwrap_or_default();
+    Some(start..start + line.len())
 }
 
 /// All files that were read, by number, in the order in which they were first asked for.

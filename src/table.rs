@@ -178,6 +178,15 @@ impl Source {
         }
     }
 
+    /// Where a row is written.
+    fn range(&self, table: &str, sources: &Sources, row: usize) -> Option<&Range<usize>> {
+        let rows = self.rows.get_or_init(|| {
+            let records = self.records(table, sources);
+            records.map(|record| record.ok().map(|record| record.range)).collect()
+        });
+        rows.get(row)?.as_ref()
+    }
+
     fn span(&self, range: &Range<usize>) -> Span {
         Span::new(self.file, range.start + self.base..range.end + self.base)
     }
@@ -265,11 +274,7 @@ impl Table {
     /// Where a row is written, all of it.
     pub fn row_span(&self, sources: &Sources, row: usize) -> Option<Span> {
         let source = self.source.as_ref()?;
-        let rows = source.rows.get_or_init(|| {
-            let records = source.records(&self.schema.name, sources);
-            records.map(|record| record.ok().map(|record| record.range)).collect()
-        });
-        Some(source.span(rows.get(row)?.as_ref()?))
+        Some(source.span(source.range(&self.schema.name, sources, row)?))
     }
 
     /// The number of the row that is written at a line of its file, from 1.
@@ -284,7 +289,15 @@ impl Table {
     }
 
     fn record<'s>(&self, source: &'s Source, sources: &'s Sources, row: usize) -> Option<Record<'s>> {
-        source.records(&self.schema.name, sources).nth(row)?.ok()
+        let name = &self.schema.name;
+        let Some(read) = source.format.row else { return source.records(name, sources).nth(row)?.ok() };
+        let range = source.range(name, sources, row)?;
+        // Only these bytes are looked at: the whole file may be long.
+        let bytes = sources.file(source.file).bytes().get(source.span(range).range())?;
+        let mut record = read(std::str::from_utf8(bytes).ok()?).next()?.ok()?;
+        record.shift(range.start);
+        source.gather(&mut record);
+        Some(record)
     }
 
     /// The values of a record; a cell that is wrong is handed to `fault` and absent.

@@ -16,20 +16,62 @@ pub(super) struct Format {
     pub(super) header: Option<bool>,
     /// Whether a last column of the type `list` takes all further cells of the row.
     pub(super) rest: bool,
+    /// Whether quotes hold a cell together.
+    pub(super) quotes: bool,
+    /// Reads a row again from its own text, where that is all it takes.
+    pub(super) row: Option<for<'s> fn(text: &'s str) -> Records<'s>>,
     /// Begins to read. `table` is the table's name.
     pub(super) open: for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>,
 }
 
 /// All formats.
 pub(super) static FORMATS: &[Format] = &[
-    Format { ending: "csv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b',')) },
-    Format { ending: "tsv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b'\t')) },
-    Format { ending: "txt", header: Some(false), rest: true, open: |text, _| Ok(txt::open(text)) },
-    Format { ending: "json", header: None, rest: false, open: |text, _| json::open(text) },
-    Format { ending: "yaml", header: None, rest: false, open: |text, _| yaml::open(text) },
-    Format { ending: "yml", header: None, rest: false, open: |text, _| yaml::open(text) },
-    Format { ending: "toml", header: None, rest: false, open: toml::open },
+    Format {
+        ending: "csv",
+        header: Some(true),
+        rest: false,
+        quotes: true,
+        row: Some(|text| csv::open(text, b',')),
+        open: |text, _| Ok(csv::open(text, b',')),
+    },
+    Format {
+        ending: "tsv",
+        header: Some(true),
+        rest: false,
+        quotes: true,
+        row: Some(|text| csv::open(text, b'\t')),
+        open: |text, _| Ok(csv::open(text, b'\t')),
+    },
+    Format {
+        ending: "txt",
+        header: Some(false),
+        rest: true,
+        quotes: false,
+        row: Some(|text| txt::open(text)),
+        open: |text, _| Ok(txt::open(text)),
+    },
+    Format {
+        ending: "json",
+        header: None,
+        rest: false,
+        quotes: true,
+        row: Some(|text| json::row(text)),
+        open: |text, _| json::open(text),
+    },
+    Format { ending: "yaml", open: |text, _| yaml::open(text), ..NAMED },
+    Format { ending: "yml", open: |text, _| yaml::open(text), ..NAMED },
+    Format { ending: "toml", open: toml::open, ..NAMED },
 ];
+
+/// A format whose rows name their cells, and are understood only where they stand.
+const NAMED: Format = Format {
+    ending: "",
+    header: None,
+    rest: false,
+    quotes: true,
+    row: None,
+    open: |_, _| Ok(Box::new(std::iter::empty())),
+};
 
 /// Records as they are read; after a flaw that is not the end, the next record follows.
 pub(super) type Records<'s> = Box<dyn Iterator<Item = Result<Record<'s>, Flaw>> + 's>;
@@ -43,6 +85,34 @@ pub(super) struct Record<'s> {
     pub(super) names: Vec<Name<'s>>,
     /// The cells.
     pub(super) cells: Vec<Cell<'s>>,
+}
+
+impl Record<'_> {
+    /// Moves all places on.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.range = moved(&self.range, by);
+        for name in &mut self.names {
+            name.range = moved(&name.range, by);
+        }
+        for cell in &mut self.cells {
+            cell.shift(by);
+        }
+    }
+}
+
+impl Cell<'_> {
+    fn shift(&mut self, by: usize) {
+        self.range = moved(&self.range, by);
+        if let Raw::List(entries) = &mut self.raw {
+            for entry in entries {
+                entry.shift(by);
+            }
+        }
+    }
+}
+
+fn moved(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
 }
 
 /// The name that a record or a header gives to a cell.
