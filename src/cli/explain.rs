@@ -164,7 +164,7 @@ fn print(
         let label = match &piece.cause {
             Cause::Literal { .. } => return None,
             Cause::Value { .. } => names(piece),
-            Cause::Unknown => "unknown: what filters made of captured text cannot be followed".to_owned(),
+            Cause::Unknown => "unknown".to_owned(),
         };
         Some((span(&piece.bytes), label))
     });

@@ -93,8 +93,22 @@ pub struct Tracer {
 impl Tracer {
     /// The templates of an engine, to be traced; nothing if the calls for it make them too much for Tera.
     pub fn new(library: &Library, engine: &Engine, delimiters: Delimiters, known: Known) -> Option<Self> {
+        let known = Arc::new(known);
+        // An expression near Tera's limits has no room for calls: then no expression is followed.
+        [true, false]
+            .into_iter()
+            .find_map(|followed| Self::with(library, engine, delimiters, Arc::clone(&known), followed))
+    }
+
+    fn with(
+        library: &Library,
+        engine: &Engine,
+        delimiters: Delimiters,
+        known: Arc<Known>,
+        followed: bool,
+    ) -> Option<Self> {
         let mut tera = bare(delimiters).ok()?;
-        let (hooks, sources) = instrument::instrument(library, &engine.traceable);
+        let (hooks, sources) = instrument::instrument(library, &engine.traceable, followed);
         let texts = library.templates.iter().map(|template| template.tree.source().to_owned()).collect();
         let files = library.templates.iter().map(|template| template.span(0..0).file).collect();
         let recorder =
@@ -171,8 +185,8 @@ pub struct Fault {
 enum Hook {
     /// Literal text.
     Text(Place),
-    /// A printed expression, whether it passes the last filter, and the filters in it.
-    Print { place: Place, wrapped: bool, filters: Vec<Arc<str>> },
+    /// A printed expression, whether it passes the last filter, the filters in it, and whether what it reads is told.
+    Print { place: Place, wrapped: bool, filters: Vec<Arc<str>>, followed: bool },
     /// A part of an expression whose value is made use of.
     Read { place: Place, variable: Option<String>, steps: Vec<Step>, reaches: Vec<Reach> },
     /// Captured text that becomes plain.
@@ -345,7 +359,7 @@ struct Recorder {
     /// The sources of the templates, and their files.
     texts: Vec<String>,
     files: Vec<FileId>,
-    known: Known,
+    known: Arc<Known>,
     run: Run,
 }
 
@@ -389,7 +403,7 @@ impl Recorder {
                 let taint = run.take(place);
                 run.pending.insert(number, taint);
             }
-            Hook::Print { place, wrapped, filters } => {
+            Hook::Print { place, wrapped, filters, .. } => {
                 let mut taint = run.take(place);
                 if !*wrapped && value.as_str().is_some_and(mark::is_marked) {
                     let site = Frame {
@@ -767,6 +781,9 @@ impl Pieces<'_> {
                     let span = self.library.templates[place.template].span(place.range.clone());
                     let cause = Cause::Literal { span, filters: Arc::clone(&event.filters) };
                     pieces.push(Piece { bytes: bytes.clone(), cause, frames });
+                }
+                Some(Hook::Print { followed: false, .. }) => {
+                    pieces.push(Piece { bytes: bytes.clone(), cause: Cause::Unknown, frames });
                 }
                 Some(Hook::Print { place, .. }) => {
                     let expression = self.library.templates[place.template].span(place.range.clone());

@@ -288,6 +288,24 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn where_an_expression_cannot_be_followed_its_value_is_unknown() {
+    let long = vec!["row.name"; 90].join(" ~ ");
+    let template = format!("name {{{{ {long} }}}}\n{{% for r in mx %}}{{{{ r.note }}}}{{% endfor %}}");
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template)]));
+    let environment = &compilation.environments[0];
+    let excerpt = environment.trace(&environment.artifacts[0], &sources, 1..3).unwrap();
+    let causes: Vec<(bool, usize)> =
+        excerpt.pieces.iter().map(|piece| (piece.cause == Cause::Unknown, piece.bytes.len())).collect();
+    let notes = [(true, 9), (true, 9), (true, 9)];
+    assert_eq!(causes[..3], [(false, 5), (true, 9 * 90), (false, 1)]);
+    assert_eq!(causes[3..], notes);
+    // The loop is followed all the same.
+    let row = |number| Row { table: "mx".into(), number };
+    let rows: Vec<&Row> = excerpt.pieces[4].rows().collect();
+    assert_eq!(rows, [&row(0), &row(1)]);
+}
+
 /// Few enough to be quick; `PROPTEST_CASES` asks for more.
 fn cases(number: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok());

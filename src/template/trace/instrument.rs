@@ -22,8 +22,13 @@ pub(super) const CALL: &str = "__call";
 /// The argument that tells a component where it was called.
 const SITE: &str = "__site";
 
-/// What the calls mean by their numbers, and the sources with the calls in them.
-pub(super) fn instrument(library: &Library, traceable: &Traceable) -> (Vec<Hook>, Vec<String>) {
+/// What the calls mean by their numbers, and the sources with the calls in them. Without `followed`, what expressions
+/// read is not told.
+pub(super) fn instrument(
+    library: &Library,
+    traceable: &Traceable,
+    followed: bool,
+) -> (Vec<Hook>, Vec<String>) {
     let mut hooks = Vec::new();
     let sources = library.templates.iter().enumerate().map(|(template, parsed)| {
         let tree = &parsed.tree;
@@ -36,7 +41,8 @@ pub(super) fn instrument(library: &Library, traceable: &Traceable) -> (Vec<Hook>
             filters: BTreeMap::new(),
             edits: Vec::new(),
             bound: Vec::new(),
-            asked: false,
+            asked: !followed,
+            followed,
         };
         // At the top of a child only blocks are rendered.
         writer.nodes(&tree.nodes, tree.extends().is_none());
@@ -82,6 +88,7 @@ struct Writer<'a> {
     bound: Vec<&'a str>,
     /// Whether the expression is only asked whether it holds.
     asked: bool,
+    followed: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -131,6 +138,11 @@ impl<'a> Writer<'a> {
         let number = self.hook(hook);
         self.filters.entry((range.start, range.end)).or_default().push((rank, number, String::new()));
         number
+    }
+
+    /// Puts a filter behind an expression of which it takes what was read.
+    fn taken(&mut self, range: Range<usize>, hook: Hook) -> usize {
+        if self.followed { self.behind(range, Rank::Used, hook) } else { self.hook(hook) }
     }
 
     /// Notes what is read of an expression; nothing where it is only asked whether it holds.
@@ -244,7 +256,7 @@ impl<'a> Writer<'a> {
                 if !is_call(value) {
                     let place = self.place(value.range.clone());
                     let hook = Hook::Set { place, name: name.text.clone(), global: *global };
-                    self.behind(value.range.clone(), Rank::Used, hook);
+                    self.taken(value.range.clone(), hook);
                 } else if live {
                     self.captured(node, &name.text, *global);
                 }
@@ -284,7 +296,7 @@ impl<'a> Writer<'a> {
                 let target_number = if is_call(target) {
                     self.hook(Hook::Pending(place))
                 } else {
-                    self.behind(target.range.clone(), Rank::Used, Hook::Pending(place))
+                    self.taken(target.range.clone(), Hook::Pending(place))
                 };
                 if let (Some(first), true) = (body.first(), live) {
                     let round = self.hook(Hook::Round {
@@ -387,7 +399,7 @@ impl<'a> Writer<'a> {
                         continue;
                     }
                     let pending = Hook::Pending(self.place(value.range.clone()));
-                    Argument::Pending(self.behind(value.range.clone(), Rank::Used, pending))
+                    Argument::Pending(self.taken(value.range.clone(), pending))
                 }
             };
             arguments.push((name.map(|name| name.text.clone()), known));
@@ -417,8 +429,12 @@ impl<'a> Writer<'a> {
                 {
                     let mut filters = Vec::new();
                     names_of_filters(expression, &mut filters);
-                    let place = self.place(range.clone());
-                    self.behind(range, Rank::Used, Hook::Print { place, wrapped: *wrapped, filters });
+                    let (place, followed) = (self.place(range.clone()), self.followed);
+                    self.behind(
+                        range,
+                        Rank::Used,
+                        Hook::Print { place, wrapped: *wrapped, filters, followed },
+                    );
                 }
             }
         }
