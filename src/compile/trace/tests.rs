@@ -289,6 +289,32 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
 }
 
 #[test]
+fn a_component_knows_nothing_of_its_callers() {
+    // It calls itself within its loop; the loop of the second call has no round.
+    let template = "{% component c(start, @mx) %}{% for r in mx[start:] %}\
+                    {% if start < 9 %}{{ <c start={start + 9} /> }}{% endif %}{{ r.name }} {% else %}-{% endfor %}\
+                    {% endcomponent %}{{ <c start={0} /> }}";
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
+    let excerpt = whole(&compilation.environments[0], "mx-0-name", &sources).unwrap();
+    let mut values = 0;
+    for piece in &excerpt.pieces {
+        if let [Input::Cell { row, .. }] = piece.sources() {
+            values += 1;
+            let kinds: Vec<FrameKind> = piece.frames.iter().map(|frame| frame.kind).collect();
+            assert_eq!(kinds, [FrameKind::Artifact, FrameKind::Component, FrameKind::Loop]);
+            assert_eq!(piece.frames[2].row.as_ref(), Some(row));
+        }
+    }
+    assert_eq!(values, 3);
+
+    let template = "{% component c(t) %}{{ body | length }}{% endcomponent %}\
+                    {% set body = row.name %}{% <c t={1}> %}{{ row.note }}{% </c> %}";
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
+    let excerpt = whole(&compilation.environments[0], "mx-0-name", &sources).unwrap();
+    assert_eq!(known(excerpt.pieces[0].sources()), BTreeSet::from(["mx-0-note".to_owned()]));
+}
+
+#[test]
 fn where_an_expression_cannot_be_followed_its_value_is_unknown() {
     let long = vec!["row.name"; 90].join(" ~ ");
     let template = format!("name {{{{ {long} }}}}\n{{% for r in mx %}}{{{{ r.note }}}}{{% endfor %}}");
