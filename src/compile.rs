@@ -61,6 +61,40 @@ pub struct Compilation {
     pub environments: Vec<Environment>,
     /// The exceptions of `[[allow]]` that apply to something, by their number.
     pub allowed: BTreeSet<usize>,
+    /// The columns that the templates of any environment use.
+    used: BTreeSet<CellColumn>,
+}
+
+impl Compilation {
+    /// Warnings of declared columns that nothing uses, whatever the environment; of a part of a project, nothing is
+    /// known.
+    pub fn unused_columns(&self) -> Vec<Diagnostic> {
+        if self.environments.len() < self.project.environments.len() {
+            return Vec::new();
+        }
+        let mut texts = expressions(&self.project, &self.targets);
+        texts.extend(self.project.artifacts.iter().map(|artifact| artifact.path.value.clone()));
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let named: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(move |c| !is_name(c))).collect();
+        let mut told = BTreeSet::new();
+        let mut warnings = Vec::new();
+        for table in self.environments.iter().flat_map(|environment| environment.tables.iter()) {
+            let schema = table.schema();
+            for (number, column) in schema.columns.iter().enumerate() {
+                let cell = CellColumn { table: schema.name.clone(), column: column.name.clone() };
+                let used = schema.key.contains(&number)
+                    || self.used.contains(&cell)
+                    || named.contains(column.name.as_str());
+                let Some(span) = column.span.filter(|span| !used && told.insert(*span)) else { continue };
+                let message = format!("nothing uses the column `{}` of table `{}`", column.name, schema.name);
+                warnings.push(
+                    Diagnostic::warning(&code::TABLE_UNUSED, message)
+                        .at(span, "no template, rule, path or derived column names it"),
+                );
+            }
+        }
+        warnings
+    }
 }
 
 /// An environment that is ready to render.
@@ -143,9 +177,15 @@ pub fn prepare(
     if diagnostics.has_errors() {
         return None;
     }
-    let mut compilation =
-        Compilation { project, targets, environments: Vec::new(), allowed: BTreeSet::new() };
+    let mut compilation = Compilation {
+        project,
+        targets,
+        environments: Vec::new(),
+        allowed: BTreeSet::new(),
+        used: BTreeSet::new(),
+    };
     let (mut found, mut count) = (ByEnvironment::default(), 0);
+    let mut used = BTreeSet::new();
     for number in 0..compilation.project.environments.len() {
         let name = &compilation.project.environments[number].name;
         if !selection.environments.is_empty() && !selection.environments.contains(name) {
@@ -161,13 +201,14 @@ pub fn prepare(
         };
         let mut allowed = BTreeSet::new();
         let mut diagnostics = Diagnostics::default();
-        let environment = stage.environment(sources, &mut allowed, &mut diagnostics);
+        let environment = stage.environment(sources, &mut allowed, &mut used, &mut diagnostics);
         found.add(&stage.declared().name, diagnostics);
         count += 1;
         compilation.allowed.extend(allowed);
         compilation.environments.extend(environment);
     }
     diagnostics.append(found.merge(&compilation.project, count));
+    compilation.used = used;
     if diagnostics.has_errors() { None } else { Some(compilation) }
 }
 
@@ -251,16 +292,7 @@ fn warn_of_unused_values(
     else {
         return;
     };
-    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
-    let messages =
-        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
-    let paths =
-        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
-    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
-    for environment in &project.environments {
-        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
-        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
-    }
+    let texts = expressions(project, targets);
     let known: BTreeSet<&str> =
         required.iter().flat_map(|values| values.keys()).map(String::as_str).collect();
     let mut told = BTreeSet::new();
@@ -275,6 +307,21 @@ fn warn_of_unused_values(
                 .hint_nearest(name, known.iter().copied()),
         );
     }
+}
+
+/// The expressions of the project outside of templates: of rules, paths and derived columns.
+fn expressions(project: &Project, targets: &IndexMap<String, Target>) -> Vec<String> {
+    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
+    let messages =
+        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
+    let paths =
+        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
+    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
+    for environment in &project.environments {
+        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
+        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
+    }
+    texts
 }
 
 /// The sources of all templates, read once for all environments.
@@ -351,6 +398,7 @@ impl Preparation<'_> {
         &self,
         sources: &mut Sources,
         allowed: &mut BTreeSet<usize>,
+        used: &mut BTreeSet<CellColumn>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Environment> {
         let declared = self.declared();
@@ -376,6 +424,7 @@ impl Preparation<'_> {
             producers.extend(producer);
         }
         point_at_uses(&mut data_diagnostics, &uses);
+        used.extend(uses.into_keys());
         diagnostics.append(data_diagnostics);
         if diagnostics.has_errors() {
             return None;

@@ -775,11 +775,10 @@ mod random {
     }
 }
 
-#[test]
-fn uses_name_a_place_for_every_column() {
+/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
+fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let text = "{% for r in mx %}{{ r.host.name }}{% endfor %}";
     let file = sources.add("main", text.as_bytes().to_vec());
     let unparsed = Unparsed {
         name: "main".into(),
@@ -790,11 +789,17 @@ fn uses_name_a_place_for_every_column() {
     let library = Library::build(vec![unparsed], &sources, &mut diagnostics);
     let entrance = Entrance { template: 0, row: None, strict: false };
     let checked = check(&library, &globals(), &[entrance], &mut diagnostics);
-    let uses: BTreeMap<String, &str> = checked
-        .uses
-        .iter()
-        .map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]))
-        .collect();
-    assert_eq!(uses, BTreeMap::from([("hosts.name".to_owned(), "name"), ("mx.host".to_owned(), "host")]));
-    assert_eq!(checked.tables.iter().copied().collect::<Vec<_>>(), [ViewId(0)]);
+    let uses = checked.uses.iter();
+    let uses = uses.map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]));
+    (uses.collect(), checked.tables.iter().copied().collect())
+}
+
+#[test]
+fn uses_name_a_place_for_every_column() {
+    let (used, tables) = uses("{% for r in mx %}{{ r.host.name }}{% endfor %}");
+    assert_eq!(used, BTreeMap::from([("hosts.name".to_owned(), "name"), ("mx.host".to_owned(), "host")]));
+    assert_eq!(tables, [ViewId(0)]);
+    let columns = ["address", "name", "rack"].map(|column| (format!("hosts.{column}"), "json"));
+    assert_eq!(uses("{{ hosts | json }}").0, BTreeMap::from(columns));
+    assert_eq!(uses("{{ hosts | length }}").0, BTreeMap::new());
 }
