@@ -24,9 +24,9 @@ lint:
 unit:
 	$(CARGO) test --locked
 
-# On Linux with the C library in it, and at a fixed address: a dynamic linker and ten thousand relocations would take a
-# quarter of a small render. What `cargo build --release` makes does the same, and starts later.
-LINKED = $(if $(filter Linux,$(shell uname -s)),-C target-feature=+crt-static -C relocation-model=static)
+# With the C library in it, where there is one to link, and at a fixed address: a dynamic linker and ten thousand
+# relocations would take a quarter of a small render. What `cargo build --release` makes does the same, and starts later.
+LINKED = $(if $(filter /%,$(shell cc -print-file-name=libc.a)),-C target-feature=+crt-static -C relocation-model=static)
 build:
 	$(CARGO) rustc --release --locked --bin confwright -- $(LINKED)
 

@@ -21,12 +21,14 @@
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
+//! | [`merge`] | what a golden file is where two branches are merged |
 //! | [`manifest`] | what the tree says of itself |
 //! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
 //! | [`determinism`] | whether the same inputs give the same bytes |
 //! | [`report`] | what a run says: to people, as JSON, for code hosts |
 //!
-//! Below them lie [`source`], through which every file of a project is read, and which knows the place of each byte;
+//! Below them lie [`source`], through which every file of a project is read, on disk or in a git revision, and which
+//! knows the place of each byte;
 //! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
 //! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
 //! knows the date.
@@ -56,6 +58,7 @@ mod explain;
 pub mod format;
 pub mod golden;
 pub mod manifest;
+pub mod merge;
 pub mod origin;
 pub mod plan;
 pub mod project;

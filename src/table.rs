@@ -2,7 +2,7 @@
 //!
 //! A table is a source of rows that can be opened again, not a vector: the first pass checks every row of every
 //! table and reports all that is wrong; later passes read the same bytes again and cannot fail. Tables that are
-//! referred to or have derived columns hold their rows, all others are read as they are walked.
+//! referred to, have derived columns or have an artifact for each row hold their rows, all others are read as they are walked.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,6 +27,8 @@ mod toml;
 mod txt;
 mod types;
 mod value;
+#[allow(dead_code, reason = "the interface first; its user follows")]
+mod walk;
 mod yaml;
 
 pub use column::{Column, ColumnType};
@@ -34,6 +36,8 @@ pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use walk::{CellRef, Passing, Walk};
 
 use read::{Cell, Format, Raw, Record, Records};
 
@@ -74,6 +78,8 @@ pub struct Table {
     schema: Schema,
     source: Option<Source>,
     len: usize,
+    /// Whether rows are asked for by their number.
+    hold: bool,
     /// The rows, where they are held.
     held: Option<Vec<Box<[Value]>>>,
     keys: Option<Arc<Keys>>,

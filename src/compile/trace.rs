@@ -1,5 +1,6 @@
 //! The origins of what an environment makes.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::origin::{Excerpt, Frame, FrameKind, Input, Row};
 use crate::plan::Planned;
 use crate::source::Sources;
 use crate::table::{Table, Tables, Value};
-use crate::template::{Fault, Known, Traced, Tracer};
+use crate::template::{Fault, Known, Traced};
 
 /// More cells than these are not shown of one value.
 const MOST_CELLS: usize = 3;
@@ -75,43 +76,47 @@ impl Environment {
     /// The result of a traced render, if the templates can be traced.
     fn traced(&self, planned: &Planned, sources: &Sources) -> Option<Result<Traced, Fault>> {
         let producer = &self.producers[planned.producer];
-        let tracer = producer.tracer.get_or_init(|| {
-            let known = known(producer, &self.tables, sources);
-            Tracer::new(&producer.library, &producer.engine, producer.delimiters, known)
-        });
+        let context = self.context(planned, sources);
+        let tracer = producer.tracer.get_or_init(|| producer.templates.tracer(self.known(producer, sources)));
         let around = planned.row.as_ref().map(|row| Frame {
             kind: FrameKind::Artifact,
             name: "row".into(),
             site: planned.span,
             row: Some(Row { table: row.table.as_str().into(), number: row.number }),
         });
-        let context = producer.context_of(planned);
-        let library = &producer.library;
+        let library = &producer.templates.library;
         Some(tracer.as_ref()?.trace(library, &planned.template, planned.format, &context, around))
     }
-}
 
-/// The maps that stand for the rows and values that the templates of a producer see.
-fn known(producer: &Producer, tables: &Tables, sources: &Sources) -> Known {
-    let mut known = Known::default();
-    if let Some(values) = producer.context.get("values") {
-        known.values(values);
-    }
-    for (name, table) in &producer.tables {
-        let list = producer.context.get(name).and_then(Data::as_array);
-        let (Some(list), Some(table)) = (list, tables.get(table)) else { continue };
-        let named: Arc<str> = table.schema().name.as_str().into();
-        if table.schema().columns.iter().all(|column| column.ty.refers_to().is_none()) {
-            for (number, data) in list.iter().enumerate() {
-                known.row(data, Row { table: Arc::clone(&named), number });
+    /// The maps that stand for the rows and values that the templates of a producer see.
+    fn known(&self, producer: &Producer, sources: &Sources) -> Known {
+        let mut known = Known::default();
+        if let Some(values) = producer.context.get("values") {
+            known.values(values);
+        }
+        let walked =
+            producer.templates.checked.tables.iter().map(|view| &producer.globals.views[view.0].table);
+        let each = producer
+            .artifacts
+            .iter()
+            .filter_map(|artifact| producer.tables.get(&artifact.each.as_ref()?.value));
+        let tables: BTreeSet<&String> = walked.chain(each).collect();
+        for table in tables.into_iter().filter_map(|name| self.tables.get(name)) {
+            let name: Arc<str> = table.schema().name.as_str().into();
+            let list = self.lists.get(&name, &self.tables, sources);
+            let list = list.as_array().unwrap_or_default();
+            if table.schema().columns.iter().all(|column| column.ty.refers_to().is_none()) {
+                for (number, data) in list.iter().enumerate() {
+                    known.row(data, Row { table: Arc::clone(&name), number });
+                }
+                continue;
             }
-            continue;
+            for (row, data) in table.rows(sources).zip(list) {
+                note(&mut known, table, &self.tables, row.number, &row.cells, data);
+            }
         }
-        for (row, data) in table.rows(sources).zip(list) {
-            note(&mut known, table, tables, row.number, &row.cells, data);
-        }
+        known
     }
-    known
 }
 
 /// Notes a row and those that it refers to. References form no circle and no endless chain, so this ends.

@@ -9,7 +9,6 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera, Value as Data};
 
 use super::check::{CellColumn, Checked, DEEPEST_CALL, PrintSite, Wrapping};
 use super::syntax::{Delimiters, original_offset};
-use super::trace::Traceable;
 use super::{Library, filter};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{Format, MarkReader, Refusal};
@@ -27,8 +26,6 @@ pub struct Engine {
     sites: Vec<PrintSite>,
     recursions: BTreeSet<Span>,
     taken: Arc<Mutex<Option<Data>>>,
-    /// What it takes to trace what the templates render.
-    pub(super) traceable: Traceable,
 }
 
 /// Why a template could not be rendered.
@@ -80,7 +77,6 @@ impl Engine {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             filter::register_emitter(&mut tera, number, filter::Printed::Value);
         }
-        let traceable = Traceable::of(&checked);
         let mut insertions = Vec::with_capacity(library.templates.len());
         for number in 0..library.templates.len() {
             insertions.push(insert(checked.insertions.remove(&number).unwrap_or_default()));
@@ -95,7 +91,7 @@ impl Engine {
             Diagnostics::from(engine.locate(&error, &code::TEMPLATE_SYNTAX))
         })?;
         let Checked { sites, recursions, .. } = checked;
-        Ok(Self { tera, insertions, sites, recursions, taken, traceable })
+        Ok(Self { tera, insertions, sites, recursions, taken })
     }
 
     /// Renders a template in a format into a sink.
@@ -110,10 +106,10 @@ impl Engine {
         let mut reader = MarkReader::new(format, sink);
         let rendered = self.tera.render_to(template, context, &mut reader);
         let finished = if rendered.is_ok() { reader.finish() } else { Ok(()) };
-        if let Some(refusal) = reader.refusal() {
-            return Err(self.refuse(library, refusal));
+        if let Some(refusal) = reader.emitter.refusal() {
+            return Err(refuse(library, &self.sites, refusal));
         }
-        if let Some(error) = reader.take_error() {
+        if let Some(error) = reader.emitter.take_error() {
             return Err(Failure::Sink(error));
         }
         finished.map_err(Failure::Sink)?;
@@ -154,23 +150,24 @@ impl Engine {
                 .fold(diagnostic, |diagnostic, call| diagnostic.at(*call, "leads back here")),
         )
     }
+}
 
-    fn refuse(&self, library: &Library, refusal: &Refusal) -> Failure {
-        let site = self.sites.get(refusal.expression as usize);
-        let refused = &refusal.refused;
-        let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
-        if let Some(site) = site {
-            let span = library.templates[site.template].span(site.range.clone());
-            diagnostic = diagnostic.at(span, "printed here");
-        }
-        if !refused.hint.is_empty() {
-            diagnostic = diagnostic.hint(refused.hint);
-        }
-        let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
-        Failure::Diagnostic {
-            diagnostic: Box::new(diagnostic),
-            refused: Some(Refused { text: refusal.value.clone(), cells }),
-        }
+/// What is told of a value that a format refused.
+pub(crate) fn refuse(library: &Library, sites: &[PrintSite], refusal: &Refusal) -> Failure {
+    let site = sites.get(refusal.expression as usize);
+    let refused = &refusal.refused;
+    let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
+    if let Some(site) = site {
+        let span = library.templates[site.template].span(site.range.clone());
+        diagnostic = diagnostic.at(span, "printed here");
+    }
+    if !refused.hint.is_empty() {
+        diagnostic = diagnostic.hint(refused.hint);
+    }
+    let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
+    Failure::Diagnostic {
+        diagnostic: Box::new(diagnostic),
+        refused: Some(Refused { text: refusal.value.clone(), cells }),
     }
 }
 

@@ -17,8 +17,9 @@ mod number;
 mod print;
 mod text;
 
+pub(super) use print::emit;
 pub use print::{Printed, register_emitter};
-pub(super) use print::{emit, plain};
+pub(crate) use print::{plain, printed};
 
 /// A filter.
 #[derive(Debug)]
@@ -430,7 +431,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list of the texts between separators.",
         example: ("{{ 'mx1.example.org' | split(pat='.') | first }}", "mx1"),
-        implementation: None,
+        implementation: Some(text::split),
     },
     Filter {
         name: "wordcount",
@@ -463,7 +464,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A number, or true and false, as text.",
         example: ("{{ 25 | str | length }}", "2"),
-        implementation: None,
+        implementation: Some(text::str),
     },
     Filter {
         name: "int",
@@ -520,7 +521,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "How many characters, elements or entries there are.",
         example: ("{{ [1, 2, 3] | length }}", "3"),
-        implementation: None,
+        implementation: Some(list::length),
     },
     Filter {
         name: "reverse",
@@ -530,7 +531,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list or text, last element first.",
         example: ("{{ [1, 2, 3] | reverse | join(sep=',') }}", "3,2,1"),
-        implementation: None,
+        implementation: Some(list::reverse),
     },
     Filter {
         name: "first",
@@ -540,7 +541,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The first element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | first }}", "1"),
-        implementation: None,
+        implementation: Some(list::first),
     },
     Filter {
         name: "last",
@@ -550,7 +551,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The last element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | last }}", "3"),
-        implementation: None,
+        implementation: Some(list::last),
     },
     Filter {
         name: "nth",
@@ -560,7 +561,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "An element of a list; absent if the list is shorter.",
         example: ("{{ [1, 2, 3] | nth(n=1) }}", "2"),
-        implementation: None,
+        implementation: Some(list::nth),
     },
     Filter {
         name: "join",
@@ -570,7 +571,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The elements of a list as one text.",
         example: ("{{ ['a', 'b'] | join(sep=', ') }}", "a, b"),
-        implementation: None,
+        implementation: Some(list::join),
     },
     Filter {
         name: "sort",

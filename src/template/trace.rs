@@ -16,8 +16,8 @@ use tera::value::Key;
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value as Data};
 
 use super::check::{Checked, Print};
-use super::engine::{Engine, bare};
-use super::filter::{self, PLAIN};
+use super::engine::bare;
+use super::filter;
 use super::syntax::Delimiters;
 use super::{Library, Template};
 use crate::format::mark::{self, Emitted, Kind, Segment};
@@ -38,11 +38,10 @@ impl Traceable {
     pub(super) fn of(checked: &Checked) -> Self {
         let prints = checked.prints.iter();
         let key = |print: &Print| (print.template, print.range.start, print.range.end);
-        let plain = checked.insertions.iter().flat_map(|(template, wrappings)| {
-            let plain = wrappings.iter().filter(|wrapping| wrapping.filter == PLAIN);
-            plain.map(|wrapping| (*template, wrapping.range.start, wrapping.range.end))
-        });
-        Self { prints: prints.map(|print| (key(print), print.wrapped)).collect(), plain: plain.collect() }
+        Self {
+            prints: prints.map(|print| (key(print), print.wrapped)).collect(),
+            plain: checked.plain.clone(),
+        }
     }
 }
 
@@ -91,24 +90,24 @@ pub struct Tracer {
 }
 
 impl Tracer {
-    /// The templates of an engine, to be traced; nothing if the calls for it make them too much for Tera.
-    pub fn new(library: &Library, engine: &Engine, delimiters: Delimiters, known: Known) -> Option<Self> {
+    /// Templates as they were checked, to be traced; nothing if the calls for it make them too much for Tera.
+    pub fn new(library: &Library, checked: &Checked, delimiters: Delimiters, known: Known) -> Option<Self> {
         let known = Arc::new(known);
         // An expression near Tera's limits has no room for calls: then no expression is followed.
         [true, false]
             .into_iter()
-            .find_map(|followed| Self::with(library, engine, delimiters, Arc::clone(&known), followed))
+            .find_map(|followed| Self::with(library, checked, delimiters, Arc::clone(&known), followed))
     }
 
     fn with(
         library: &Library,
-        engine: &Engine,
+        checked: &Checked,
         delimiters: Delimiters,
         known: Arc<Known>,
         followed: bool,
     ) -> Option<Self> {
         let mut tera = bare(delimiters).ok()?;
-        let (hooks, sources) = instrument::instrument(library, &engine.traceable, followed);
+        let (hooks, sources) = instrument::instrument(library, &Traceable::of(checked), followed);
         let texts = library.templates.iter().map(|template| template.tree.source().to_owned()).collect();
         let files = library.templates.iter().map(|template| template.span(0..0).file).collect();
         let recorder =
@@ -145,7 +144,7 @@ impl Tracer {
         let rendered = self.tera.render_to(template, context, &mut reader);
         let finished = rendered.is_ok() && reader.finish().is_ok();
         let parts = reader.take_parts();
-        let refused = reader.refusal().cloned();
+        let refused = reader.emitter.refusal().cloned();
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         let run = std::mem::take(&mut recorder.run);
         if let (Err(_), _) | (_, false) = (&rendered, finished) {

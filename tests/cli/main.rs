@@ -11,8 +11,10 @@
 mod cases;
 mod determinism;
 mod interrupts;
+mod merge;
 mod new;
 mod properties;
+mod revisions;
 mod support;
 mod target;
 mod trouble;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use tera::{Context, Value as Data};
 
-use super::{Entrance, Globals, View, check};
+use super::{Checked, Entrance, Globals, View, check};
 use crate::diagnostic::Diagnostics;
 use crate::format;
 use crate::origin::{Cause, Excerpt};
@@ -117,12 +117,12 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
     let checked = check(&library, &globals(), &entrances, &mut diagnostics);
     let sound = !diagnostics.has_errors();
     let rendered = sound.then(|| {
-        let engine =
-            Engine::new(&library, checked, Delimiters::Curly).unwrap_or_else(|failed| panic!("{failed:?}"));
+        let engine = Engine::new(&library, checked.clone(), Delimiters::Curly)
+            .unwrap_or_else(|failed| panic!("{failed:?}"));
         let mut out = Vec::new();
         let rendered = engine.render(&library, "main", format, &context(), &mut out);
         if rendered.is_ok() {
-            traced(&library, &engine, format, &out);
+            traced(&library, &checked, format, &out);
         }
         match rendered {
             Ok(()) => Ok(String::from_utf8(out).unwrap()),
@@ -148,9 +148,9 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
 
 /// A trace has the bytes of the untraced render, and every one of them has an origin.
 #[track_caller]
-fn traced(library: &Library, engine: &Engine, format: &format::Format, plain: &[u8]) {
+fn traced(library: &Library, checked: &Checked, format: &format::Format, plain: &[u8]) {
     let sources = || library.templates.iter().map(|template| template.tree.source()).collect::<Vec<_>>();
-    let tracer = Tracer::new(library, engine, Delimiters::Curly, Known::default())
+    let tracer = Tracer::new(library, checked, Delimiters::Curly, Known::default())
         .unwrap_or_else(|| panic!("{:?} cannot be traced", sources()));
     let Traced { bytes, pieces } = tracer
         .trace(library, "main", format, &context(), None)
@@ -657,7 +657,7 @@ fn captured_text_keeps_its_parts() {
 }
 
 /// What the walk lets pass renders without an error of types: random programs of typed parts.
-mod random {
+pub(crate) mod random {
     use super::*;
     use proptest::prelude::*;
 
@@ -739,7 +739,7 @@ mod random {
         })
     }
 
-    fn body() -> impl Strategy<Value = String> {
+    pub(crate) fn body() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             expression().prop_map(|e| format!("{{{{ {e} }}}}")),
             expression().prop_map(|e| format!("{{% set x = {e} %}}")),
