@@ -239,7 +239,7 @@ impl<W: io::Write> Emitter<W> {
     pub fn value(&mut self, value: &Emitted<'_>) -> io::Result<()> {
         self.written.clear();
         let result = match value.kind {
-            Kind::Raw => {
+            Kind::Raw | Kind::Plain => {
                 self.written.push_str(value.text);
                 // Raw text counts as the template's own.
                 self.format.literal(value.text.as_bytes())
@@ -310,6 +310,10 @@ pub struct MarkReader<W> {
     /// The head, then the text of the part that is being read.
     head: Vec<u8>,
     value: Vec<u8>,
+    /// How many bytes of the artifact were handed on.
+    position: usize,
+    /// Where each part was written, with its number, if that is wanted.
+    parts: Option<Vec<(Range<usize>, u32)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -328,7 +332,19 @@ impl<W: io::Write> MarkReader<W> {
             partial: Vec::new(),
             head: Vec::new(),
             value: Vec::new(),
+            position: 0,
+            parts: None,
         }
+    }
+
+    /// A reader that notes where it writes each part.
+    pub fn noting(format: &Format, out: W) -> Self {
+        Self { parts: Some(Vec::new()), ..Self::new(format, out) }
+    }
+
+    /// Where each part was written, with its number, in order.
+    pub fn take_parts(&mut self) -> Vec<(Range<usize>, u32)> {
+        self.parts.take().unwrap_or_default()
     }
 
     /// Ends the artifact. After an error, the emitter tells whether a value was refused.
@@ -346,7 +362,10 @@ impl<W: io::Write> MarkReader<W> {
             return Ok(());
         }
         match self.state {
-            State::Literal => self.emitter.literal(text)?,
+            State::Literal => {
+                self.emitter.literal(text)?;
+                self.position += text.len();
+            }
             // A head is a letter and at most ten digits.
             State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
             State::Head => self.head.extend_from_slice(text),
@@ -363,6 +382,11 @@ impl<W: io::Write> MarkReader<W> {
                 let (kind, expression) = mark::head(&self.head).ok_or_else(malformed)?;
                 let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
                 self.emitter.value(&Emitted { expression, kind, text })?;
+                let start = self.position;
+                self.position += self.emitter.written.len();
+                if let Some(parts) = &mut self.parts {
+                    parts.push((start..self.position, expression));
+                }
                 self.head.clear();
                 self.value.clear();
                 State::Literal
