@@ -27,6 +27,8 @@ mod toml;
 mod txt;
 mod types;
 mod value;
+#[allow(dead_code, reason = "the interface first; its user follows")]
+mod walk;
 mod yaml;
 
 pub use column::{Column, ColumnType};
@@ -34,6 +36,8 @@ pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use walk::{CellRef, Passing, Walk};
 
 use read::{Cell, Format, Raw, Record, Records};
 
