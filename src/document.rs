@@ -175,7 +175,8 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     let source = sources.file(file);
-    let text = diagnostics.take(source.utf8(file))?;
+    diagnostics.take(source.utf8(file))?;
+    let text = source.text().unwrap_or_default();
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         diagnostics.extend(syntax(&errors, source, file));

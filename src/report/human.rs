@@ -178,7 +178,7 @@ impl Builder<'_> {
         let near = self.span.start.clamp(line.start, line.end);
         let from = near.saturating_sub(4 * WIDTH).max(line.start);
         let to = near.saturating_add(4 * WIDTH).min(line.end);
-        let bytes = &self.file.bytes()[from..to];
+        let bytes = self.file.part(from..to);
         let cut =
             if from > line.start { bytes.iter().take_while(|byte| **byte & 0xc0 == 0x80).count() } else { 0 };
         let mut characters = Vec::new();

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::IpNet;
 use regex::Regex;
 
+use super::plain;
 use super::read::{Cell, Raw};
 use super::spec::{ColumnFields, ColumnSpec, OneOrMany, TypeName};
 use super::types::{self, Fault, Measure};
@@ -131,6 +132,11 @@ impl ColumnType {
             Self::List { of, .. } => of.ty.refers_to(),
             _ => None,
         }
+    }
+
+    /// Whether its values are text.
+    pub(super) fn is_text(&self) -> bool {
+        !matches!(self, Self::Int | Self::Float | Self::Bool | Self::Port | Self::List { .. })
     }
 
     fn parser(&self) -> Option<fn(&str) -> types::Parsed> {
@@ -366,7 +372,8 @@ impl Column {
         })
     }
 
-    fn convert(&self, text: &str) -> Result<Value, Fault> {
+    /// The value of a text, whatever the constraints.
+    pub(super) fn convert(&self, text: &str) -> Result<Value, Fault> {
         match &self.ty {
             ColumnType::Enum(values) if values.iter().any(|value| value == text) => {
                 Ok(Value::Text(text.into()))
@@ -424,6 +431,49 @@ impl Column {
             ColumnType::Date => "a date",
             ColumnType::SshPublicKey => "an SSH public key",
         }
+    }
+
+    /// Whether the text of a cell is a value beyond doubt, and the only spelling of it. It may be a value all the same:
+    /// this is what can be told at once.
+    pub(super) fn is_canonical(&self, text: &str) -> bool {
+        let is_value = match &self.ty {
+            ColumnType::String | ColumnType::Ref(_) => self.refuse_controls(text).is_ok(),
+            ColumnType::Enum(values) => {
+                values.iter().any(|value| value == text) && self.refuse_controls(text).is_ok()
+            }
+            ColumnType::Bool => matches!(text, "true" | "false"),
+            ColumnType::Name => plain::is_name(text),
+            ColumnType::Int => plain::is_int(text),
+            ColumnType::Port => plain::is_port(text),
+            ColumnType::Ipv4 | ColumnType::Ip => plain::is_ipv4(text),
+            ColumnType::Fqdn => plain::is_host(text, true),
+            ColumnType::Hostname => plain::is_host(text, false),
+            ColumnType::Email => plain::is_email(text),
+            ColumnType::Path | ColumnType::Cert { .. } => plain::is_path(text),
+            ColumnType::Date => plain::is_date(text),
+            _ => false,
+        };
+        // An empty cell is none of these.
+        is_value && !text.is_empty() && self.is_within_limits(text)
+    }
+
+    /// Whether a canonical text meets the constraints beyond doubt.
+    fn is_within_limits(&self, text: &str) -> bool {
+        let Limits { min, max, pattern, within, values } = &self.limits;
+        if min.is_some() || max.is_some() {
+            let measure = match &self.ty {
+                ColumnType::Int | ColumnType::Port => text.parse().ok().map(Measure::Whole),
+                ty if ty.is_words() => Some(Measure::Whole(count(text.chars().count()))),
+                _ => None,
+            };
+            let Some(measure) = measure else { return false };
+            let inside = min.as_ref().is_none_or(|min| measure >= min.measure)
+                && max.as_ref().is_none_or(|max| measure <= max.measure);
+            if !inside {
+                return false;
+            }
+        }
+        pattern.as_ref().is_none_or(|pattern| pattern.is_match(text)) && within.is_empty() && values.is_none()
     }
 
     /// Holds a value against the constraints. `written` is how the source writes it.

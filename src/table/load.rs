@@ -10,7 +10,9 @@ use indexmap::map::Entry;
 
 use super::findings::Findings;
 use super::open::{Opening, TableSpec, flaw_diagnostic, undeclared};
-use super::read::{Cell, Raw, Record};
+use super::read::{Cell, Flaw, Raw, Reading, Record};
+use super::scan::Scan;
+use super::unique::{self, Seen, Values};
 use super::value::shown;
 use super::{
     Column, ColumnType, Fault, Keys, Schema, Source, Table, Tables, Value, Wrong, cert, graph, identity,
@@ -133,28 +135,36 @@ struct Loader<'a> {
     certificates: BTreeMap<Utf8PathBuf, Vec<Span>>,
 }
 
-/// What the first pass over a table has to find twice.
-struct Seen {
-    /// The columns together: the key, or a unique one.
-    columns: Vec<usize>,
-    rows: HashMap<Box<str>, usize>,
+/// What the first pass over a table finds.
+struct Pass<'p> {
+    table: &'p Table,
+    source: &'p Source,
+    findings: Findings,
+    /// How many rows there were.
+    len: usize,
+    /// Whether every row has its key.
+    whole: bool,
+    held: Option<Vec<Box<[Value]>>>,
+    seen: Vec<Seen>,
+    /// The keys of records that are no columns.
+    unknown: BTreeSet<String>,
+    certificates: Vec<(Utf8PathBuf, Span)>,
+    canonical: Vec<bool>,
+    /// For each column, what a cell of it has to be for its row to need no closer look.
+    plain: Vec<Plain>,
+    /// The identity of a row, while it is put together.
+    identity: String,
 }
 
-impl Seen {
-    /// Takes the values of a row, and returns the number of an earlier row that has the same.
-    fn insert(&mut self, row: usize, cells: &[Value]) -> Option<usize> {
-        let values = || self.columns.iter().map(|number| &cells[*number]);
-        if values().any(Value::is_absent) {
-            return None;
-        }
-        match self.rows.entry(identity(values()).into()) {
-            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(row);
-                None
-            }
-        }
-    }
+/// What a cell has to be for its row to need no closer look.
+#[derive(Clone, Copy, PartialEq)]
+enum Plain {
+    /// Nothing does.
+    Never,
+    /// It has the one spelling of its value, by which rows are told apart.
+    Same,
+    /// It is a value, or empty where it may be.
+    Any,
 }
 
 /// How long a chain of references may be: rows hold the rows that they refer to, so a chain is as deep as it is long.
@@ -207,7 +217,7 @@ impl Loader<'_> {
     }
 
     /// The key and the unique columns of a table, the late ones or the others.
-    fn seen(&self, number: usize, circle: &[usize], late: bool) -> Vec<Seen> {
+    fn seen(&self, number: usize, circle: &[usize], late: bool, held: bool) -> Vec<Seen> {
         let schema = &self.table(number).schema;
         let unique =
             schema.columns.iter().enumerate().filter(|(at, column)| column.unique && schema.key != [*at]);
@@ -215,7 +225,7 @@ impl Loader<'_> {
             .chain(unique.map(|(at, _)| vec![at]))
             .filter(|columns| !columns.is_empty())
             .filter(|columns| columns.iter().any(|at| self.is_late(&schema.columns[*at], circle)) == late)
-            .map(|columns| Seen { columns, rows: HashMap::new() })
+            .map(|columns| Seen::new(columns, held))
             .collect()
     }
 
@@ -232,101 +242,45 @@ impl Loader<'_> {
             })
             .collect();
         self.tables.map[number].lookups = lookups;
-        let mut all_seen = self.seen(number, circle, false);
-        let mut findings = std::mem::take(&mut self.findings);
+        let findings = std::mem::take(&mut self.findings);
         let table = self.table(number);
         let Some(source) = &table.source else {
             self.findings = findings;
             return;
         };
-        let schema = &table.schema;
-        let mut held = hold.then(Vec::new);
-        let mut whole = true;
-        let mut len = 0;
-        let mut unknown = BTreeSet::new();
-        let mut certificates = Vec::new();
-        let mut canonical = vec![true; schema.columns.len()];
-        for (row, record) in source.records(&schema.name, self.sources).enumerate() {
-            len += 1;
-            let absent = || vec![Value::Absent; schema.columns.len()].into_boxed_slice();
-            let flaw = match &record {
-                Ok(record) => source.width.filter(|width| record.cells.len() != *width).map(|width| {
-                    let cells = plural(record.cells.len(), "cell");
-                    let message = format!("row {} has {cells} instead of {width}", row + 1);
-                    let expected = schema.columns.iter().filter(|column| column.expr.is_none());
-                    let names = expected.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-                    Diagnostic::error(&code::TABLE_RAGGED, message)
-                        .at(source.span(&record.range), format!("the columns are {}", shown(&names)))
-                }),
-                Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
-            };
-            let record = match (record, flaw) {
-                (Ok(record), None) => record,
-                (_, flaw) => {
-                    whole = false;
-                    if let Some(flaw) = flaw {
-                        findings.push(&schema.name, "rows", || flaw);
-                    }
-                    if let Some(held) = &mut held {
-                        held.push(absent());
-                    }
-                    continue;
+        let columns = &table.schema.columns;
+        let mut pass = Pass {
+            table,
+            source,
+            findings,
+            len: 0,
+            whole: true,
+            held: hold.then(Vec::new),
+            seen: self.seen(number, circle, false, hold),
+            unknown: BTreeSet::new(),
+            certificates: Vec::new(),
+            canonical: vec![true; columns.len()],
+            plain: vec![Plain::Never; columns.len()],
+            identity: String::new(),
+        };
+        let mut rows = source.records(&table.schema.name, self.sources);
+        pass.look(source.is_divided() && !hold);
+        loop {
+            if let Reading::Divided(scan) = &mut rows {
+                let Some(fine) = scan.next() else { break };
+                if !(fine && pass.takes(scan)) {
+                    self.row(&mut pass, scan.record());
                 }
-            };
-            if source.width.is_none() {
-                check_names(schema, source, &record, &mut unknown, &mut findings);
+            } else {
+                let Some(record) = rows.next() else { break };
+                self.row(&mut pass, record);
             }
-            let mut wrong = Vec::new();
-            let cells = table.read(source, &record, &mut |column, fault, range| {
-                whole = false;
-                wrong.push(column);
-                let column = &schema.columns[column];
-                if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
-                    findings.unsound.insert(schema.name.clone());
-                } else {
-                    findings.push(&schema.name, &cells_of(column), || {
-                        self.cell_fault(source, &record, column, fault, range.as_ref())
-                            .of_column(&schema.name, &column.name)
-                    });
-                }
-            });
-            for seen in &mut all_seen {
-                let is_key = seen.columns == schema.key;
-                if let Some(first) = seen.insert(row, &cells) {
-                    findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
-                        self.twice(table, &seen.columns, &cells, row, first)
-                    });
-                }
-                if is_key {
-                    whole &= self.check_key(table, source, &record, &cells, &wrong, &mut findings);
-                }
-            }
-            for (at, column) in schema.columns.iter().enumerate() {
-                if let (ColumnType::Cert { local: Some(folder) }, Value::Text(path)) =
-                    (&column.ty, &cells[at])
-                {
-                    let name = Utf8Path::new(path).file_name().unwrap_or_default();
-                    let cell = source.cell(&record, at, column);
-                    let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
-                    certificates.push((Utf8Path::new(folder).join(name), source.span(&range)));
-                }
-            }
-            match &mut held {
-                Some(held) => held.push(cells.into_boxed_slice()),
-                None => {
-                    for ((at, column), canonical) in schema.columns.iter().enumerate().zip(&mut canonical) {
-                        *canonical &=
-                            match (source.cell(&record, at, column).map(|cell| &cell.raw), &cells[at]) {
-                                (Some(Raw::Plain(written)), Value::Text(text)) => **written == **text,
-                                (Some(Raw::Plain(_)), _) => false,
-                                _ => true,
-                            };
-                    }
-                }
-            }
+            pass.len += 1;
         }
-        let keys = self.keys(number, &mut all_seen, whole);
+        drop(rows);
+        let Pass { len, whole, held, mut seen, certificates, canonical, findings, .. } = pass;
         self.findings = findings;
+        let keys = hold.then(|| self.keys(number, &mut seen, whole)).flatten();
         for (path, span) in certificates {
             self.certificates.entry(path).or_default().push(span);
         }
@@ -335,6 +289,121 @@ impl Loader<'_> {
         table.held = held;
         table.canonical = canonical;
         table.keys = keys;
+        for mut seen in seen {
+            let suspects = seen.suspects();
+            if !suspects.is_empty() {
+                self.confirm(number, &seen.columns, &suspects);
+            }
+        }
+    }
+
+    /// Reads the rows again whose fingerprint is there twice, and reports those that are the same.
+    fn confirm(&mut self, number: usize, columns: &[usize], suspects: &[u64]) {
+        let mut findings = std::mem::take(&mut self.findings);
+        let table = self.table(number);
+        let schema = &table.schema;
+        let needed: Vec<bool> = (0..schema.columns.len()).map(|at| columns.contains(&at)).collect();
+        let mut walk = table.walk(self.sources, &needed);
+        let mut rows = HashMap::new();
+        let mut cells = vec![Value::Absent; schema.columns.len()];
+        while let Some(row) = walk.next() {
+            for at in columns {
+                cells[*at] = row.cell(*at).to_value();
+            }
+            let values = || columns.iter().map(|at| &cells[*at]);
+            if values().any(Value::is_absent) {
+                continue;
+            }
+            let identity = identity(values());
+            if suspects.binary_search(&unique::fingerprint(&identity)).is_ok()
+                && let Some(first) = unique::first(&mut rows, identity, row.number())
+            {
+                findings.push(&schema.name, &what_is_seen(schema, columns), || {
+                    self.twice(table, columns, &cells, row.number(), first)
+                });
+            }
+        }
+        drop(walk);
+        self.findings = findings;
+    }
+
+    /// Looks at a row in every respect.
+    fn row(&self, pass: &mut Pass<'_>, record: Result<Record<'_>, Flaw>) {
+        let Pass { table, source, findings, whole, held, .. } = pass;
+        let (table, source, row) = (*table, *source, pass.len);
+        let schema = &table.schema;
+        let flaw = match &record {
+            Ok(record) => source.width.filter(|width| record.cells.len() != *width).map(|width| {
+                let cells = plural(record.cells.len(), "cell");
+                let message = format!("row {} has {cells} instead of {width}", row + 1);
+                let expected = schema.columns.iter().filter(|column| column.expr.is_none());
+                let names = expected.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+                Diagnostic::error(&code::TABLE_RAGGED, message)
+                    .at(source.span(&record.range), format!("the columns are {}", shown(&names)))
+            }),
+            Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
+        };
+        let record = match (record, flaw) {
+            (Ok(record), None) => record,
+            (_, flaw) => {
+                *whole = false;
+                if let Some(flaw) = flaw {
+                    findings.push(&schema.name, "rows", || flaw);
+                }
+                if let Some(held) = held {
+                    held.push(vec![Value::Absent; schema.columns.len()].into_boxed_slice());
+                }
+                return;
+            }
+        };
+        if source.width.is_none() {
+            check_names(schema, source, &record, &mut pass.unknown, findings);
+        }
+        let mut wrong = Vec::new();
+        let cells = table.read(source, &record, &mut |column, fault, range| {
+            *whole = false;
+            wrong.push(column);
+            let column = &schema.columns[column];
+            if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
+                findings.unsound.insert(schema.name.clone());
+            } else {
+                findings.push(&schema.name, &cells_of(column), || {
+                    self.cell_fault(source, &record, column, fault, range.as_ref())
+                        .of_column(&schema.name, &column.name)
+                });
+            }
+        });
+        for seen in &mut pass.seen {
+            let is_key = seen.columns == schema.key;
+            if let Some(first) = seen.insert(row, &cells) {
+                findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
+                    self.twice(table, &seen.columns, &cells, row, first)
+                });
+            }
+            if is_key {
+                *whole &= self.check_key(table, source, &record, &cells, &wrong, findings);
+            }
+        }
+        for (at, column) in schema.columns.iter().enumerate() {
+            if let (ColumnType::Cert { local: Some(folder) }, Value::Text(path)) = (&column.ty, &cells[at]) {
+                let name = Utf8Path::new(path).file_name().unwrap_or_default();
+                let cell = source.cell(&record, at, column);
+                let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
+                pass.certificates.push((Utf8Path::new(folder).join(name), source.span(&range)));
+            }
+        }
+        match held {
+            Some(held) => held.push(cells.into_boxed_slice()),
+            None => {
+                for ((at, column), canonical) in schema.columns.iter().enumerate().zip(&mut pass.canonical) {
+                    *canonical &= match (source.cell(&record, at, column).map(|cell| &cell.raw), &cells[at]) {
+                        (Some(Raw::Plain(written)), Value::Text(text)) => **written == **text,
+                        (Some(Raw::Plain(_)), _) => false,
+                        _ => true,
+                    };
+                }
+            }
+        }
     }
 
     /// Takes the key's index out of what was seen.
@@ -345,7 +414,10 @@ impl Loader<'_> {
         Some(Arc::new(Keys {
             columns: schema.key.iter().map(|at| schema.columns[*at].clone()).collect(),
             lookups: schema.key.iter().map(|at| table.lookups[*at].clone()).collect(),
-            rows: std::mem::take(&mut seen.rows),
+            rows: match &mut seen.values {
+                Values::Rows(rows) => std::mem::take(rows),
+                Values::Fingerprints(_) => HashMap::new(),
+            },
             sound,
         }))
     }
@@ -368,7 +440,7 @@ impl Loader<'_> {
                 let range =
                     source.cell(record, *at, column).map_or(record.range.clone(), |cell| cell.range.clone());
                 Diagnostic::error(&code::TABLE_EMPTY, format!("the key `{}` is empty", column.name))
-                    .at(source.span(&head(source.text(self.sources), &range)), "every row needs its key")
+                    .at(source.span(&source.head(self.sources, &range)), "every row needs its key")
                     .at(schema.span, "the key is declared here")
             });
         }
@@ -384,7 +456,7 @@ impl Loader<'_> {
         wrong: Wrong,
         range: Option<&Range<usize>>,
     ) -> Diagnostic {
-        let line = head(source.text(self.sources), range.unwrap_or(&record.range));
+        let line = source.head(self.sources, range.unwrap_or(&record.range));
         let place = source.span(&line);
         match wrong {
             Wrong::Value(fault) => {
@@ -457,8 +529,8 @@ impl Loader<'_> {
     /// The first line of a row.
     fn row_head(&self, table: &Table, row: usize) -> Option<Span> {
         let source = table.source.as_ref()?;
-        let range = table.record(source, self.sources, row)?.range;
-        Some(source.span(&head(source.text(self.sources), &range)))
+        let head = |record: &Record<'_>| source.head(self.sources, &record.range);
+        source.record(&table.schema.name, self.sources, row, head).map(|head| source.span(&head))
     }
 
     /// Ties the references inside of a circle of tables to rows, and puts the rows into an order in which each
@@ -705,7 +777,7 @@ impl Loader<'_> {
 
     /// Checks the key and the unique columns that were not known while the rows were read.
     fn finish(&mut self, number: usize, circle: &[usize]) {
-        let mut all_seen = self.seen(number, circle, true);
+        let mut all_seen = self.seen(number, circle, true, true);
         let mut findings = std::mem::take(&mut self.findings);
         let table = self.table(number);
         let schema = &table.schema;
@@ -742,6 +814,83 @@ impl Loader<'_> {
         if let Some(keys) = keys {
             table.keys = Some(keys);
         }
+    }
+}
+
+impl Pass<'_> {
+    /// Decides which cells need no closer look; none, if every row has to be looked at.
+    fn look(&mut self, quick: bool) {
+        if !quick {
+            return;
+        }
+        for (at, column) in self.table.schema.columns.iter().enumerate() {
+            let is_seen = self.seen.iter().any(|seen| seen.columns.contains(&at));
+            self.plain[at] = match &column.ty {
+                ColumnType::Cert { local: Some(_) } => Plain::Never,
+                // A row is told apart by the number of the row that it refers to.
+                _ if is_seen && self.table.lookups[at].is_some() => Plain::Never,
+                _ if is_seen => Plain::Same,
+                _ => Plain::Any,
+            };
+        }
+    }
+
+    /// Takes a row, if all of its cells are beyond doubt.
+    fn takes(&mut self, scan: &Scan<'_>) -> bool {
+        let Self { table, source, seen, canonical, plain, identity, .. } = self;
+        if source.width != Some(scan.width()) {
+            return false;
+        }
+        for (at, column) in table.schema.columns.iter().enumerate() {
+            let Some(cell) = source.order.get(at).copied().flatten() else { return false };
+            let text = scan.cell(cell);
+            let fine = match (plain[at], &table.lookups[at]) {
+                (Plain::Never, _) => false,
+                (Plain::Any, None) if text.is_empty() => column.optional || column.default.is_some(),
+                _ if text.is_empty() => false,
+                (_, Some(keys)) => {
+                    canonical[at] = false;
+                    column.is_canonical(text) && keys.find(text).is_some()
+                }
+                _ if column.is_canonical(text) => {
+                    canonical[at] &= column.ty.is_text();
+                    true
+                }
+                (Plain::Same, None) => false,
+                (Plain::Any, None) => match column.parse(text) {
+                    Ok(Value::Text(value)) => {
+                        canonical[at] &= *value == *text;
+                        true
+                    }
+                    Ok(_) => {
+                        canonical[at] = false;
+                        true
+                    }
+                    Err(_) => false,
+                },
+            };
+            if !fine {
+                return false;
+            }
+        }
+        for seen in seen {
+            let Values::Fingerprints(fingerprints) = &mut seen.values else { return false };
+            let text = |at: usize| source.order[at].map_or("", |cell| scan.cell(cell));
+            fingerprints.push(match seen.columns[..] {
+                [at] => unique::fingerprint(text(at)),
+                _ => {
+                    identity.clear();
+                    for (number, at) in seen.columns.iter().enumerate() {
+                        if number > 0 {
+                            identity.push('\0');
+                        }
+                        identity.push_str(text(*at));
+                    }
+                    unique::fingerprint(identity)
+                }
+            });
+        }
+        true
     }
 }
 
@@ -796,12 +945,6 @@ fn cell(value: &Value) -> Cell<'_> {
         Value::Ref(_) => Raw::Map,
     };
     Cell { raw, range: 0..0 }
-}
-
-/// The part of a range that is on its first line.
-fn head(text: &str, range: &Range<usize>) -> Range<usize> {
-    let cut = text.get(range.clone()).and_then(|part| part.find(['\r', '\n']));
-    cut.map_or(range.clone(), |length| range.start..range.start + length)
 }
 
 fn cells_of(column: &Column) -> String {

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{csv, json, toml, txt, yaml};
+use super::scan::Scan;
+use super::{json, toml, txt, yaml};
 use crate::diagnostic::{Code, code};
+use crate::source::SourceFile;
 
 /// A format of tables, known by the ending of the file's name.
 #[derive(Debug)]
@@ -16,23 +18,69 @@ pub(super) struct Format {
     pub(super) header: Option<bool>,
     /// Whether a last column of the type `list` takes all further cells of the row.
     pub(super) rest: bool,
-    /// Begins to read. `table` is the table's name.
-    pub(super) open: for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>,
+    /// How it is read.
+    pub(super) read: Read,
+}
+
+/// How the rows of a format are read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Through a window, for cells are divided by a byte and rows by line breaks.
+    Divided(u8),
+    /// From the whole text. The second argument is the table's name.
+    Whole(for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>),
 }
 
 /// All formats.
 pub(super) static FORMATS: &[Format] = &[
-    Format { ending: "csv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b',')) },
-    Format { ending: "tsv", header: Some(true), rest: false, open: |text, _| Ok(csv::open(text, b'\t')) },
-    Format { ending: "txt", header: Some(false), rest: true, open: |text, _| Ok(txt::open(text)) },
-    Format { ending: "json", header: None, rest: false, open: |text, _| json::open(text) },
-    Format { ending: "yaml", header: None, rest: false, open: |text, _| yaml::open(text) },
-    Format { ending: "yml", header: None, rest: false, open: |text, _| yaml::open(text) },
-    Format { ending: "toml", header: None, rest: false, open: toml::open },
+    Format { ending: "csv", header: Some(true), rest: false, read: Read::Divided(b',') },
+    Format { ending: "tsv", header: Some(true), rest: false, read: Read::Divided(b'\t') },
+    Format {
+        ending: "txt",
+        header: Some(false),
+        rest: true,
+        read: Read::Whole(|text, _| Ok(txt::open(text))),
+    },
+    Format { ending: "json", header: None, rest: false, read: Read::Whole(|text, _| json::open(text)) },
+    Format { ending: "yaml", header: None, rest: false, read: Read::Whole(|text, _| yaml::open(text)) },
+    Format { ending: "yml", header: None, rest: false, read: Read::Whole(|text, _| yaml::open(text)) },
+    Format { ending: "toml", header: None, rest: false, read: Read::Whole(toml::open) },
 ];
 
 /// Records as they are read; after a flaw that is not the end, the next record follows.
 pub(super) type Records<'s> = Box<dyn Iterator<Item = Result<Record<'s>, Flaw>> + 's>;
+
+/// The rows of a file, one by one.
+pub(super) enum Reading<'s> {
+    /// Read through a window.
+    Divided(Box<Scan<'s>>),
+    /// Made from the whole text.
+    Whole(Records<'s>),
+}
+
+impl<'s> Reading<'s> {
+    /// Begins to read behind a byte order mark of the length `base`. `table` is the table's name.
+    pub(super) fn begin(
+        format: &Format,
+        file: &'s SourceFile,
+        base: usize,
+        table: &str,
+    ) -> Result<Self, Flaw> {
+        match format.read {
+            Read::Divided(delimiter) => Ok(Self::Divided(Box::new(Scan::new(file, base, 0, delimiter)))),
+            // A file that is not UTF-8 is reported when it is opened, and not read.
+            Read::Whole(open) => open(file.text().map_or("", |text| &text[base..]), table).map(Self::Whole),
+        }
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Option<Result<Record<'_>, Flaw>> {
+        match self {
+            Self::Divided(scan) => scan.next().map(|_| scan.record()),
+            Self::Whole(records) => records.next(),
+        }
+    }
+}
 
 /// One raw row. Ranges are offsets in the text that the reader was given.
 #[derive(Debug, Clone)]

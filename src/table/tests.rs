@@ -337,8 +337,8 @@ fn keys_are_unique_and_there() {
         project.report(&diagnostics),
         "table::unique t.csv:4:1-1 two rows have the key `x/y`\n  the second one\n  t.csv:2:1-1 the first one\n"
     );
-    assert_eq!(tables.get("t").unwrap().find("x/z"), Some(1));
-    assert_eq!(tables.get("t").unwrap().find("x"), None);
+    assert_eq!(tables.get("t").unwrap().find(&project.sources, "x/z"), Some(1));
+    assert_eq!(tables.get("t").unwrap().find(&project.sources, "x"), None);
     assert_eq!(
         faults("mx = { source = 'mx.csv', key = 'nam' }", "mx.csv", "name\nx\n"),
         "project::unknown-name confwright.toml:1:1-2 the key `nam` is no column of the table `mx`\n  this table\n  \
@@ -362,7 +362,7 @@ fn references_are_rows() {
     let hosts = tables.get("hosts").unwrap();
     assert_eq!(hosts.held(1).unwrap()[1], Value::Text("::1".into()));
     assert_eq!(tables.text(&mx.schema().columns[1], &refs[0]), "b.example");
-    assert_eq!(hosts.find("A.EXAMPLE"), Some(0));
+    assert_eq!(hosts.find(&project.sources, "A.EXAMPLE"), Some(0));
     assert!(mx.held(0).is_none(), "a table that is only walked is not held");
 
     let mut project =
