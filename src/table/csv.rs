@@ -102,9 +102,13 @@ impl<'s> Reader<'s> {
         self.at = end + 1;
         if self.line_break(self.at).is_none() && self.byte(self.at) != Some(self.delimiter) {
             let delimiter = self.delimiter;
-            let stop = self.seek(self.at, |b| b == delimiter || b == b'\n' || b == b'\r');
+            let divides = |b| b == delimiter || b == b'\n' || b == b'\r';
             // A lone carriage return is the text itself.
-            let stop = stop.max(self.at + 1);
+            let stop = self.seek(self.at, divides).max(self.at + 1);
+            let mut next = self.seek(self.at, divides);
+            while self.byte(next) == Some(b'\r') && self.line_break(next).is_none() {
+                next = self.seek(next + 1, divides);
+            }
             flaw.get_or_insert(
                 Flaw::syntax(
                     self.at..stop,
@@ -113,7 +117,7 @@ impl<'s> Reader<'s> {
                 )
                 .hint("put all of the cell between the quotes, and write a quote inside of it as `\"\"`"),
             );
-            self.at = stop;
+            self.at = next;
         }
         if doubled { Raw::plain(content.replace("\"\"", "\"")) } else { Raw::plain(content) }
     }

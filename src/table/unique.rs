@@ -75,5 +75,6 @@ pub(super) fn first(rows: &mut HashMap<Box<str>, usize>, identity: String, row: 
 pub(super) fn fingerprint(identity: &str) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     hasher.write(identity.as_bytes());
-    hasher.finish()
+    // Few different ones in tests, so that other texts have the same.
+    if cfg!(test) { hasher.finish() % 4 } else { hasher.finish() }
 }
