@@ -31,7 +31,6 @@ mod txt;
 mod types;
 mod unique;
 mod value;
-#[allow(dead_code, reason = "the interface first; its user follows")]
 mod walk;
 mod yaml;
 

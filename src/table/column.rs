@@ -349,7 +349,7 @@ impl Column {
 
     /// A line break or another control character would change the structure of the file that it is printed to.
     fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
-        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        if plain::all(text.as_bytes(), |b| matches!(b, b' '..=b'~')) {
             return Ok(());
         }
         if let Some(reserved) = text.chars().find(|c| mark::is_reserved(*c)) {

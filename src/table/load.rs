@@ -150,21 +150,24 @@ struct Pass<'p> {
     unknown: BTreeSet<String>,
     certificates: Vec<(Utf8PathBuf, Span)>,
     canonical: Vec<bool>,
-    /// For each column, what a cell of it has to be for its row to need no closer look.
-    plain: Vec<Plain>,
+    /// What to look for in the cell of each column; nothing, if every row has to be read.
+    looks: Option<Vec<Look<'p>>>,
     /// The identity of a row, while it is put together.
     identity: String,
 }
 
 /// What a cell has to be for its row to need no closer look.
-#[derive(Clone, Copy, PartialEq)]
-enum Plain {
-    /// Nothing does.
-    Never,
-    /// It has the one spelling of its value, by which rows are told apart.
-    Same,
-    /// It is a value, or empty where it may be.
-    Any,
+struct Look<'p> {
+    column: &'p Column,
+    /// The number of the cell.
+    cell: usize,
+    /// Whether all of its rows need one.
+    never: bool,
+    /// Whether rows are told apart by it: it has to be the one spelling of its value.
+    same: bool,
+    keys: Option<&'p Keys>,
+    may_be_empty: bool,
+    is_text: bool,
 }
 
 /// How long a chain of references may be: rows hold the rows that they refer to, so a chain is as deep as it is long.
@@ -200,7 +203,8 @@ impl Loader<'_> {
                 Some(order) => order.into_iter().for_each(|(table, row)| self.derive_row(table, row)),
                 None => {
                     for member in &members {
-                        (0..self.table(*member).len).for_each(|row| self.derive_row(*member, row));
+                        let rows = self.table(*member).held.as_ref().map_or(0, Vec::len);
+                        (0..rows).for_each(|row| self.derive_row(*member, row));
                     }
                 }
             }
@@ -260,11 +264,13 @@ impl Loader<'_> {
             unknown: BTreeSet::new(),
             certificates: Vec::new(),
             canonical: vec![true; columns.len()],
-            plain: vec![Plain::Never; columns.len()],
+            looks: None,
             identity: String::new(),
         };
         let mut rows = source.records(&table.schema.name, self.sources);
-        pass.look(source.is_divided() && !hold);
+        if source.is_divided() && !hold {
+            pass.look();
+        }
         loop {
             if let Reading::Divided(scan) = &mut rows {
                 let Some(fine) = scan.next() else { break };
@@ -817,60 +823,54 @@ impl Loader<'_> {
     }
 }
 
-impl Pass<'_> {
-    /// Decides which cells need no closer look; none, if every row has to be looked at.
-    fn look(&mut self, quick: bool) {
-        if !quick {
-            return;
-        }
-        for (at, column) in self.table.schema.columns.iter().enumerate() {
+impl<'p> Pass<'p> {
+    /// Decides what to look for in cells, so that most rows need no closer look; nothing, if every row has to be read.
+    fn look(&mut self) {
+        let columns = self.table.schema.columns.iter().enumerate();
+        let looks = columns.map(|(at, column)| {
             let is_seen = self.seen.iter().any(|seen| seen.columns.contains(&at));
-            self.plain[at] = match &column.ty {
-                ColumnType::Cert { local: Some(_) } => Plain::Never,
+            let keys = self.table.lookups[at].as_deref();
+            let is_file = matches!(column.ty, ColumnType::Cert { local: Some(_) });
+            Some(Look {
+                column,
+                cell: self.source.order.get(at).copied().flatten()?,
                 // A row is told apart by the number of the row that it refers to.
-                _ if is_seen && self.table.lookups[at].is_some() => Plain::Never,
-                _ if is_seen => Plain::Same,
-                _ => Plain::Any,
-            };
-        }
+                never: is_file || (is_seen && keys.is_some()),
+                same: is_seen,
+                keys,
+                may_be_empty: !is_seen && keys.is_none() && (column.optional || column.default.is_some()),
+                is_text: column.ty.is_text() && keys.is_none(),
+            })
+        });
+        self.looks = looks.collect();
     }
 
     /// Takes a row, if all of its cells are beyond doubt.
     fn takes(&mut self, scan: &Scan<'_>) -> bool {
-        let Self { table, source, seen, canonical, plain, identity, .. } = self;
+        let Self { source, seen, canonical, looks, identity, .. } = self;
+        let Some(looks) = looks else { return false };
         if source.width != Some(scan.width()) {
             return false;
         }
-        for (at, column) in table.schema.columns.iter().enumerate() {
-            let Some(cell) = source.order.get(at).copied().flatten() else { return false };
-            let text = scan.cell(cell);
-            let fine = match (plain[at], &table.lookups[at]) {
-                (Plain::Never, _) => false,
-                (Plain::Any, None) if text.is_empty() => column.optional || column.default.is_some(),
-                _ if text.is_empty() => false,
-                (_, Some(keys)) => {
-                    canonical[at] = false;
-                    column.is_canonical(text) && keys.find(text).is_some()
-                }
-                _ if column.is_canonical(text) => {
-                    canonical[at] &= column.ty.is_text();
-                    true
-                }
-                (Plain::Same, None) => false,
-                (Plain::Any, None) => match column.parse(text) {
-                    Ok(Value::Text(value)) => {
-                        canonical[at] &= *value == *text;
-                        true
-                    }
-                    Ok(_) => {
-                        canonical[at] = false;
-                        true
-                    }
-                    Err(_) => false,
-                },
-            };
-            if !fine {
+        for (look, canonical) in looks.iter().zip(canonical) {
+            let text = scan.cell(look.cell);
+            if text.is_empty() && look.may_be_empty {
+                continue;
+            }
+            if !look.never
+                && look.column.is_canonical(text)
+                && look.keys.is_none_or(|keys| keys.find(text).is_some())
+            {
+                *canonical &= look.is_text;
+                continue;
+            }
+            if text.is_empty() || look.never || look.same || look.keys.is_some() {
                 return false;
+            }
+            match look.column.parse(text) {
+                Ok(Value::Text(value)) => *canonical &= *value == *text,
+                Ok(_) => *canonical = false,
+                Err(_) => return false,
             }
         }
         for seen in seen {

@@ -3,62 +3,65 @@
 //! None of these takes what the function of the type in [`types`](super::types) refuses or writes otherwise, which the
 //! tests hold; what they do not take, that function decides.
 
-/// What a byte does to a text of names, which is one of a few states after each byte.
-type Steps = [[u8; 256]; 5];
+/// Whether all bytes fit. Blocks of a known length are what the compiler makes one instruction of for many bytes; the
+/// last one overlaps the one before it.
+#[inline(always)]
+pub(super) fn all(text: &[u8], fits: impl Fn(u8) -> bool) -> bool {
+    all_pairs(text, text, |byte, _| fits(byte))
+}
 
-/// The state in which no more byte helps.
-const WRONG: u8 = 4;
-
-/// Labels divided by dots, in lower case: at the start of a label (0), in one of digits (1), in another (2), behind a
-/// hyphen (3).
-static HOST: Steps = {
-    let mut steps = [[WRONG; 256]; 5];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
-        let class = byte as u8;
-        let mut state = 0;
-        while state < 4 {
-            steps[state][byte] = match class {
-                b'0'..=b'9' if state < 2 => 1,
-                b'0'..=b'9' | b'a'..=b'z' => 2,
-                b'-' if state > 0 => 3,
-                b'.' if state == 1 || state == 2 => 0,
-                _ => WRONG,
-            };
-            state += 1;
+/// Whether all bytes fit with those at the same places of a text of the same length.
+#[inline(always)]
+fn all_pairs(one: &[u8], other: &[u8], fits: impl Fn(u8, u8) -> bool) -> bool {
+    const BLOCK: usize = 16;
+    let (Some(last), Some(other_last)) = (one.last_chunk::<BLOCK>(), other.last_chunk::<BLOCK>()) else {
+        return one.iter().zip(other).fold(true, |all, (one, other)| all & fits(*one, *other));
+    };
+    let mut wrong = [0_u8; BLOCK];
+    for (one, other) in one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0) {
+        for number in 0..BLOCK {
+            wrong[number] |= u8::from(!fits(one[number], other[number]));
         }
-        byte += 1;
     }
-    steps
-};
-
-/// Letters, digits and what else the type `name` takes (0), or not.
-static NAME: [bool; 256] = {
-    let mut fits = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
-        let class = byte as u8;
-        fits[byte] = class.is_ascii_alphanumeric() || matches!(class, b'.' | b'_' | b'-');
-        byte += 1;
+    for number in 0..BLOCK {
+        wrong[number] |= u8::from(!fits(last[number], other_last[number]));
     }
-    fits
-};
+    u128::from_le_bytes(wrong) == 0
+}
 
-/// A short host name in lower case without a final dot.
+fn is_between(byte: u8, first: u8, last: u8) -> bool {
+    byte.wrapping_sub(first) <= last - first
+}
+
+/// A short host name in lower case without a final dot, whose last label begins with a letter.
 pub(super) fn is_host(text: &str, qualified: bool) -> bool {
-    let (mut state, mut dots) = (0, false);
-    for byte in text.bytes() {
-        state = HOST[usize::from(state)][usize::from(byte)];
-        dots |= byte == b'.';
-    }
-    // The last label has a letter; with so few characters none is too long.
-    state == 2 && text.len() <= 63 && (dots || !qualified)
+    let text = text.as_bytes();
+    let is_word = |byte| is_between(byte, b'a', b'z') | is_between(byte, b'0', b'9');
+    // A label neither begins nor ends with a hyphen, and is not empty.
+    let fits = |byte: u8, next: u8| {
+        is_word(byte) | ((byte == b'-') & (next != b'.')) | ((byte == b'.') & (next != b'.') & (next != b'-'))
+    };
+    // With so few characters no label is too long.
+    let ([first, .., last], Some(rest)) = (text, text.get(1..).filter(|_| text.len() <= 63)) else {
+        return text.len() == 1 && !qualified && is_between(text[0], b'a', b'z');
+    };
+    let dot = text.iter().rposition(|byte| *byte == b'.');
+    let label = dot.map_or(*first, |dot| text.get(dot + 1).copied().unwrap_or_default());
+    is_word(*first)
+        && is_word(*last)
+        && is_between(label, b'a', b'z')
+        && (dot.is_some() || !qualified)
+        && all_pairs(&text[..text.len() - 1], rest, fits)
 }
 
 pub(super) fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().fold(true, |fits, byte| fits & NAME[usize::from(byte)])
+    let fits = |byte: u8| {
+        is_between(byte | 0x20, b'a', b'z')
+            | is_between(byte, b'0', b'9')
+            | is_between(byte, b'-', b'.')
+            | (byte == b'_')
+    };
+    !text.is_empty() && all(text.as_bytes(), fits)
 }
 
 /// A number of so few digits that it cannot be too large.
@@ -77,26 +80,32 @@ pub(super) fn is_port(text: &str) -> bool {
 }
 
 pub(super) fn is_ipv4(text: &str) -> bool {
-    let (mut dots, mut value, mut digits) = (0, 0_u32, 0);
-    for byte in text.bytes() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            if digits > 0 && value == 0 {
-                return false;
-            }
-            value = value * 10 + u32::from(digit);
-            digits += 1;
-            if value > 255 {
-                return false;
-            }
-        } else {
-            if byte != b'.' || digits == 0 {
-                return false;
-            }
-            (dots, value, digits) = (dots + 1, 0, 0);
-        }
+    let mut rest = text.as_bytes();
+    for _ in 0..3 {
+        let length = match rest {
+            [a, b'.', ..] if is_octet(b'0', b'0', *a) => 1,
+            [a, b, b'.', ..] if *a > b'0' && is_octet(b'0', *a, *b) => 2,
+            [a, b, c, b'.', ..] if *a > b'0' && is_octet(*a, *b, *c) => 3,
+            _ => return false,
+        };
+        rest = &rest[length + 1..];
     }
-    dots == 3 && digits > 0
+    match rest {
+        [a] => is_octet(b'0', b'0', *a),
+        [a, b] => *a > b'0' && is_octet(b'0', *a, *b),
+        [a, b, c] => *a > b'0' && is_octet(*a, *b, *c),
+        _ => false,
+    }
+}
+
+/// Whether these are digits of a number up to 255.
+#[inline(always)]
+fn is_octet(hundreds: u8, tens: u8, ones: u8) -> bool {
+    let value = |byte: u8| u32::from(byte & 0x0f);
+    hundreds.is_ascii_digit()
+        & tens.is_ascii_digit()
+        & ones.is_ascii_digit()
+        & (value(hundreds) * 100 + value(tens) * 10 + value(ones) <= 255)
 }
 
 /// An address of letters, digits and single dots, in a domain in lower case.
@@ -112,7 +121,7 @@ pub(super) fn is_email(text: &str) -> bool {
 
 /// An absolute path in ASCII.
 pub(super) fn is_path(text: &str) -> bool {
-    let is_ascii = text.bytes().fold(true, |fits, byte| fits & matches!(byte, b' '..=b'~'));
+    let is_ascii = all(text.as_bytes(), |byte| is_between(byte, b' ', b'~'));
     is_ascii && text.starts_with('/') && !text.contains("//") && !text.contains("/.")
 }
 

@@ -24,28 +24,25 @@ pub(super) struct Scan<'s> {
     window: String,
     /// Where the window begins.
     start: usize,
-    /// What has been read of the line behind the window.
-    rest: Vec<u8>,
+    /// What has been read of the line behind the window: so many bytes of this buffer.
+    buffer: Vec<u8>,
+    filled: usize,
     /// Whether nothing lies behind the window.
     last: bool,
     /// Where the next row begins in the window.
     at: usize,
-    /// The bytes of the window that may divide, and which of them is the next; none in a window that grew.
+    /// The bytes of the window that may divide, so many of them, and which one is the next; none in a window that grew.
     marks: Vec<u32>,
+    known: usize,
     mark: usize,
     /// The row, in the window.
     row: Range<usize>,
-    cells: Vec<Place>,
-    /// The text of cells that are not written as they are.
+    /// Where the cells of the row are, so many of them; those of longer rows before it are behind them.
+    cells: Vec<(usize, usize)>,
+    width: usize,
+    /// Whether that is in the text of cells that are not written as they are, and not in the window.
+    is_unquoted: bool,
     unquoted: String,
-}
-
-/// Where the text of a cell stands.
-#[derive(Clone, Copy)]
-struct Place {
-    start: usize,
-    end: usize,
-    unquoted: bool,
 }
 
 impl<'s> Scan<'s> {
@@ -58,13 +55,17 @@ impl<'s> Scan<'s> {
             part: PART,
             window: String::new(),
             start: at,
-            rest: Vec::new(),
+            buffer: Vec::new(),
+            filled: 0,
             last: false,
             at: 0,
             marks: Vec::new(),
+            known: 0,
             mark: 0,
             row: 0..0,
             cells: Vec::new(),
+            width: 0,
+            is_unquoted: false,
             unquoted: String::new(),
         }
     }
@@ -78,15 +79,15 @@ impl<'s> Scan<'s> {
     /// How many cells the row has.
     #[inline]
     pub(super) fn width(&self) -> usize {
-        self.cells.len()
+        self.width
     }
 
     /// The text of a cell of the row, without its quotes.
     #[inline]
     pub(super) fn cell(&self, number: usize) -> &str {
-        let Some(place) = self.cells.get(number) else { return "" };
-        let text = if place.unquoted { &self.unquoted } else { &self.window };
-        text.get(place.start..place.end).unwrap_or_default()
+        let Some((start, end)) = self.cells.get(number).filter(|_| number < self.width) else { return "" };
+        let text = if self.is_unquoted { &self.unquoted } else { &self.window };
+        text.get(*start..*end).unwrap_or_default()
     }
 
     /// Where the row lies.
@@ -112,56 +113,93 @@ impl<'s> Scan<'s> {
         }
     }
 
-    /// Puts a row together that has nothing but cells, in quotes or not.
+    /// Puts a row together that has nothing but cells.
     #[inline]
     fn quick(&mut self) -> bool {
         let bytes = self.window.as_bytes();
         loop {
-            let (row, mut start, mut mark) = (self.at, self.at, self.mark);
-            self.cells.clear();
-            let behind = loop {
-                let Some(end) = self.marks.get(mark).map(|mark| *mark as usize) else { return false };
-                let Some(byte) = bytes.get(end).copied() else { return false };
-                mark += 1;
-                let mut place = Place { start, end, unquoted: false };
-                let mut next = (byte, end);
-                if byte == b'"' {
-                    // A quoted cell, without quotes in it.
-                    let Some(closed) = (end == start).then(|| self.closed(bytes, mark)).flatten() else {
-                        return false;
-                    };
-                    place = Place { start: start + 1, end: closed.0, unquoted: false };
-                    mark = closed.1 + 1;
-                    next = (closed.2, closed.0 + 1);
+            let Some(marks) = self.marks.get(self.mark..self.known) else { return false };
+            let mut start = self.at;
+            let mut width = 0;
+            for mark in marks {
+                let end = *mark as usize;
+                let Some(byte) = bytes.get(end) else { return false };
+                if *byte != self.delimiter && *byte != b'\n' {
+                    return self.quoted();
                 }
-                self.cells.push(place);
-                match next {
-                    (b'\n', at) => break at + 1,
-                    (byte, at) if byte == self.delimiter => start = at + 1,
-                    (b'\r', at) if bytes.get(at + 1) == Some(&b'\n') => {
-                        mark += 1;
-                        break at + 2;
-                    }
-                    _ => return false,
+                put(&mut self.cells, width, start, end);
+                width += 1;
+                start = end + 1;
+                if *byte == b'\n' {
+                    break;
                 }
-            };
-            (self.at, self.mark) = (behind, mark);
-            let end = behind - 1 - usize::from(bytes.get(behind.wrapping_sub(2)) == Some(&b'\r'));
-            if self.cells.len() == 1 && bytes[row..end].iter().all(|byte| *byte == b' ') {
-                // A blank line.
-                continue;
             }
-            self.row = row..end;
-            return true;
+            if width == 0 {
+                return false;
+            }
+            // The last mark of a window is a line break, but at the end of the file.
+            if bytes.get(start - 1) != Some(&b'\n') {
+                return false;
+            }
+            (self.row, self.at, self.mark) = (self.at..start - 1, start, self.mark + width);
+            (self.width, self.is_unquoted) = (width, false);
+            if width > 1 || !is_blank(&bytes[self.row.clone()]) {
+                return true;
+            }
         }
     }
 
-    /// Where a quoted cell is closed, the number of the mark behind it, and what that is; nothing where it has quotes.
-    fn closed(&self, bytes: &[u8], from: usize) -> Option<(usize, usize, u8)> {
-        let marks = self.marks.get(from..)?;
-        let number = marks.iter().position(|mark| bytes.get(*mark as usize) == Some(&b'"'))?;
-        let (close, next) = (marks[number] as usize, *marks.get(number + 1)? as usize);
-        (next == close + 1).then(|| (close, from + number + 1, bytes.get(next).copied().unwrap_or_default()))
+    /// Puts a row together that has cells in quotes, or ends with a carriage return too.
+    fn quoted(&mut self) -> bool {
+        let bytes = self.window.as_bytes();
+        let (mut start, mut mark, mut width) = (self.at, self.mark, 0);
+        let (end, behind) = loop {
+            let Some(at) = self.marked(mark) else { return false };
+            let mut place = start..at;
+            let mut end = at;
+            if bytes[at] == b'"' {
+                // A quoted cell, without quotes in it, behind which something divides.
+                if at > start {
+                    return false;
+                }
+                mark += 1;
+                let close = loop {
+                    match self.marked(mark) {
+                        Some(at) if bytes[at] == b'"' => break at,
+                        Some(_) => mark += 1,
+                        None => return false,
+                    }
+                };
+                mark += 1;
+                if self.marked(mark) != Some(close + 1) {
+                    return false;
+                }
+                (place, end) = (start + 1..close, close + 1);
+            }
+            put(&mut self.cells, width, place.start, place.end);
+            width += 1;
+            mark += 1;
+            match bytes[end] {
+                b'\n' => break (end, end + 1),
+                b'\r' if bytes.get(end + 1) == Some(&b'\n') => {
+                    mark += 1;
+                    break (end, end + 2);
+                }
+                byte if byte == self.delimiter => start = end + 1,
+                _ => return false,
+            }
+        };
+        let row = self.at..end;
+        if width == 1 && is_blank(&bytes[row.clone()]) {
+            return false;
+        }
+        (self.row, self.at, self.mark) = (row, behind, mark);
+        (self.width, self.is_unquoted) = (width, false);
+        true
+    }
+
+    fn marked(&self, mark: usize) -> Option<usize> {
+        self.marks.get(..self.known)?.get(mark).map(|at| *at as usize)
     }
 
     /// Reads a row in any of its forms.
@@ -186,95 +224,114 @@ impl<'s> Scan<'s> {
                 self.refill();
                 continue;
             }
-            self.cells.clear();
-            self.unquoted.clear();
-            let mut fine = true;
+            let fine = read.is_ok();
             match read {
                 Ok(record) => {
                     self.row = record.range;
-                    for cell in record.cells {
-                        let Range { start, end } = cell.range;
-                        let quote = usize::from(self.window.as_bytes().get(start) == Some(&b'"'));
-                        self.cells.push(match cell.raw {
-                            Raw::Plain(std::borrow::Cow::Owned(text)) => {
-                                let start = self.unquoted.len();
-                                self.unquoted.push_str(&text);
-                                Place { start, end: self.unquoted.len(), unquoted: true }
-                            }
-                            _ => Place { start: start + quote, end: end - quote, unquoted: false },
-                        });
+                    (self.width, self.is_unquoted) = (record.cells.len(), true);
+                    self.unquoted.clear();
+                    for (number, cell) in record.cells.into_iter().enumerate() {
+                        let start = self.unquoted.len();
+                        if let Raw::Plain(text) = cell.raw {
+                            self.unquoted.push_str(&text);
+                        }
+                        put(&mut self.cells, number, start, self.unquoted.len());
                     }
                 }
-                Err(_) => {
-                    fine = false;
-                    self.row = self.at..at;
-                }
+                Err(_) => self.row = self.at..at,
             }
             self.at = at;
-            self.mark = self.marks.partition_point(|mark| (*mark as usize) < at);
+            self.mark = self.marks[..self.known].partition_point(|mark| (*mark as usize) < at);
             return Some(fine);
         }
     }
 
     /// Reads on: the window begins with the row that it ended in, if it did, and has at least one line more.
     fn refill(&mut self) {
-        let mut bytes = std::mem::take(&mut self.window).into_bytes();
-        bytes.drain(..self.at);
+        self.window.drain(..self.at);
         self.start += self.at;
         self.at = 0;
-        let known = bytes.len();
-        bytes.append(&mut self.rest);
-        loop {
-            let filled = bytes.len();
+        let whole = loop {
             // A row that is longer than the window doubles it, so that it is not read over and over.
-            let more = self.part.max(filled);
-            bytes.resize(filled + more, 0);
-            let count = self.file.read(&mut bytes[filled..], self.base + self.start + filled);
-            bytes.truncate(filled + count);
+            let more = self.part.max(self.window.len() + self.filled);
+            if self.buffer.len() < self.filled + more {
+                self.buffer.resize(self.filled + more, 0);
+            }
+            let from = self.base + self.start + self.window.len() + self.filled;
+            let count = self.file.read(&mut self.buffer[self.filled..self.filled + more], from);
+            let line = memchr::memrchr(b'\n', &self.buffer[self.filled..self.filled + count]);
+            let before = self.filled;
+            self.filled += count;
             self.last = count < more;
             if self.last {
-                break;
+                break self.filled;
             }
-            if let Some(line) = memchr::memrchr(b'\n', &bytes[known..]) {
-                self.rest.extend_from_slice(&bytes[known + line + 1..]);
-                bytes.truncate(known + line + 1);
-                break;
+            if let Some(line) = line {
+                break before + line + 1;
+            }
+        };
+        match std::str::from_utf8(&self.buffer[..whole]) {
+            Ok(text) => self.window.push_str(text),
+            Err(_) => {
+                // All of it was text when it was read first.
+                self.file.tear();
+                self.last = true;
+                self.window.clear();
             }
         }
-        self.window = String::from_utf8(bytes).unwrap_or_else(|_| {
-            // All of it was text when it was read first.
-            self.file.tear();
-            self.last = true;
-            String::new()
-        });
-        self.marks.clear();
+        self.buffer.copy_within(whole..self.filled, 0);
+        self.filled -= whole;
         self.mark = 0;
+        self.known = 0;
         if self.window.len() <= 4 * self.part {
-            find(self.window.as_bytes(), self.delimiter, &mut self.marks);
+            self.known = find(self.window.as_bytes(), self.delimiter, &mut self.marks);
         }
     }
 }
 
-/// Finds the bytes that may divide cells or rows.
-fn find(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) {
+/// Notes the place of a cell.
+#[inline]
+fn put(cells: &mut Vec<(usize, usize)>, number: usize, start: usize, end: usize) {
+    match cells.get_mut(number) {
+        Some(cell) => *cell = (start, end),
+        None => cells.push((start, end)),
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| *byte == b' ')
+}
+
+/// Finds the bytes that may divide cells or rows, and returns how many there are.
+fn find(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
     let divides = |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == b'"') | (byte == b'\r');
     let (blocks, end) = text.as_chunks::<64>();
-    let mut at = 0;
+    let (mut at, mut known) = (0, 0);
     for block in blocks {
-        let mut found = [0u8; 64];
-        for (found, byte) in found.iter_mut().zip(block) {
-            *found = u8::from(divides(*byte));
+        // Loops over arrays of a known length are what the compiler makes one instruction of for many bytes.
+        let mut found = [0_u8; 64];
+        for number in 0..64 {
+            found[number] = u8::from(divides(block[number]));
         }
+        if marks.len() < known + 64 {
+            marks.resize((known + 64).max(2 * known), 0);
+        }
+        let places = &mut marks[known..known + 64];
+        let mut count = 0;
         for eight in found.as_chunks::<8>().0 {
             let mut bits = u64::from_le_bytes(*eight);
             while bits != 0 {
-                marks.push(at + (bits.trailing_zeros() >> 3));
+                places[count & 63] = at + (bits.trailing_zeros() >> 3);
+                count += 1;
                 bits &= bits - 1;
             }
             at += 8;
         }
+        known += count;
     }
+    marks.truncate(known);
     marks.extend((at..).zip(end).filter(|(_, byte)| divides(**byte)).map(|(at, _)| at));
+    marks.len()
 }
 
 #[cfg(test)]
