@@ -134,6 +134,24 @@ impl ColumnType {
         }
     }
 
+    /// What tells at first sight that a text is a value, and the only spelling of it, whatever the constraints.
+    fn plain(&self) -> fn(&str) -> bool {
+        match self {
+            Self::String | Self::Ref(_) => plain::is_text,
+            Self::Bool => |text| matches!(text, "true" | "false"),
+            Self::Name => plain::is_name,
+            Self::Int => plain::is_int,
+            Self::Port => plain::is_port,
+            Self::Ipv4 | Self::Ip => plain::is_ipv4,
+            Self::Fqdn => plain::is_fqdn,
+            Self::Hostname => plain::is_hostname,
+            Self::Email => plain::is_email,
+            Self::Path | Self::Cert { .. } => plain::is_path,
+            Self::Date => plain::is_date,
+            _ => |_| false,
+        }
+    }
+
     /// Whether its values are text.
     pub(super) fn is_text(&self) -> bool {
         !matches!(self, Self::Int | Self::Float | Self::Bool | Self::Port | Self::List { .. })
@@ -219,6 +237,13 @@ struct Limits {
     pattern: Option<Regex>,
     within: Vec<IpNet>,
     values: Option<Vec<Value>>,
+}
+
+impl Limits {
+    fn is_some(&self) -> bool {
+        let Self { min, max, pattern, within, values } = self;
+        min.is_some() || max.is_some() || pattern.is_some() || !within.is_empty() || values.is_some()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -433,25 +458,20 @@ impl Column {
         }
     }
 
-    /// Whether the text of a cell is a value beyond doubt, and the only spelling of it. It may be a value all the same:
-    /// this is what can be told at once.
+    /// What tells at first sight that the text of a cell is a value, and the only spelling of it. What it does not take
+    /// may be one all the same.
+    pub(super) fn plain(&self) -> fn(&str) -> bool {
+        if self.limits.is_some() { |_| false } else { self.ty.plain() }
+    }
+
+    /// Whether the text of a cell is a value, and the only spelling of it, as far as can be told without making the value.
     pub(super) fn is_canonical(&self, text: &str) -> bool {
         let is_value = match &self.ty {
             ColumnType::String | ColumnType::Ref(_) => self.refuse_controls(text).is_ok(),
             ColumnType::Enum(values) => {
                 values.iter().any(|value| value == text) && self.refuse_controls(text).is_ok()
             }
-            ColumnType::Bool => matches!(text, "true" | "false"),
-            ColumnType::Name => plain::is_name(text),
-            ColumnType::Int => plain::is_int(text),
-            ColumnType::Port => plain::is_port(text),
-            ColumnType::Ipv4 | ColumnType::Ip => plain::is_ipv4(text),
-            ColumnType::Fqdn => plain::is_host(text, true),
-            ColumnType::Hostname => plain::is_host(text, false),
-            ColumnType::Email => plain::is_email(text),
-            ColumnType::Path | ColumnType::Cert { .. } => plain::is_path(text),
-            ColumnType::Date => plain::is_date(text),
-            _ => false,
+            ty => ty.plain()(text),
         };
         // An empty cell is none of these.
         is_value && !text.is_empty() && self.is_within_limits(text)

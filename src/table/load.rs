@@ -161,6 +161,8 @@ struct Look<'p> {
     column: &'p Column,
     /// The number of the cell.
     cell: usize,
+    /// Whether its text is beyond doubt a value, and the only spelling of it, at first sight.
+    is_plain: fn(&str) -> bool,
     /// Whether all of its rows need one.
     never: bool,
     /// Whether rows are told apart by it: it has to be the one spelling of its value.
@@ -834,6 +836,7 @@ impl<'p> Pass<'p> {
             Some(Look {
                 column,
                 cell: self.source.order.get(at).copied().flatten()?,
+                is_plain: column.plain(),
                 // A row is told apart by the number of the row that it refers to.
                 never: is_file || (is_seen && keys.is_some()),
                 same: is_seen,
@@ -849,18 +852,17 @@ impl<'p> Pass<'p> {
     fn takes(&mut self, scan: &Scan<'_>) -> bool {
         let Self { source, seen, canonical, looks, identity, .. } = self;
         let Some(looks) = looks else { return false };
-        if source.width != Some(scan.width()) {
+        let cells = scan.cells();
+        if source.width != Some(cells.len()) {
             return false;
         }
         for (look, canonical) in looks.iter().zip(canonical) {
-            let text = scan.cell(look.cell);
+            let text = cells.get(look.cell);
             if text.is_empty() && look.may_be_empty {
                 continue;
             }
-            if !look.never
-                && look.column.is_canonical(text)
-                && look.keys.is_none_or(|keys| keys.find(text).is_some())
-            {
+            let is_canonical = (look.is_plain)(text) || look.column.is_canonical(text);
+            if !look.never && is_canonical && look.keys.is_none_or(|keys| keys.find(text).is_some()) {
                 *canonical &= look.is_text;
                 continue;
             }
@@ -875,7 +877,7 @@ impl<'p> Pass<'p> {
         }
         for seen in seen {
             let Values::Fingerprints(fingerprints) = &mut seen.values else { return false };
-            let text = |at: usize| source.order[at].map_or("", |cell| scan.cell(cell));
+            let text = |at: usize| source.order[at].map_or("", |cell| cells.get(cell));
             fingerprints.push(match seen.columns[..] {
                 [at] => unique::fingerprint(text(at)),
                 _ => {

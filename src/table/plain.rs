@@ -15,7 +15,12 @@ pub(super) fn all(text: &[u8], fits: impl Fn(u8) -> bool) -> bool {
 fn all_pairs(one: &[u8], other: &[u8], fits: impl Fn(u8, u8) -> bool) -> bool {
     const BLOCK: usize = 16;
     let (Some(last), Some(other_last)) = (one.last_chunk::<BLOCK>(), other.last_chunk::<BLOCK>()) else {
-        return one.iter().zip(other).fold(true, |all, (one, other)| all & fits(*one, *other));
+        let ([first, ..], [other_first, ..]) = (one, other) else { return true };
+        // What is missing is filled with what is there.
+        let (mut block, mut other_block) = ([*first; BLOCK], [*other_first; BLOCK]);
+        block[..one.len()].copy_from_slice(one);
+        other_block[..other.len()].copy_from_slice(other);
+        return (0..BLOCK).fold(true, |all, number| all & fits(block[number], other_block[number]));
     };
     let mut wrong = [0_u8; BLOCK];
     for (one, other) in one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0) {
@@ -34,7 +39,8 @@ fn is_between(byte: u8, first: u8, last: u8) -> bool {
 }
 
 /// A short host name in lower case without a final dot, whose last label begins with a letter.
-pub(super) fn is_host(text: &str, qualified: bool) -> bool {
+#[inline(always)]
+fn is_host(text: &str, qualified: bool) -> bool {
     let text = text.as_bytes();
     let is_word = |byte| is_between(byte, b'a', b'z') | is_between(byte, b'0', b'9');
     // A label neither begins nor ends with a hyphen, and is not empty.
@@ -52,6 +58,19 @@ pub(super) fn is_host(text: &str, qualified: bool) -> bool {
         && is_between(label, b'a', b'z')
         && (dot.is_some() || !qualified)
         && all_pairs(&text[..text.len() - 1], rest, fits)
+}
+
+pub(super) fn is_fqdn(text: &str) -> bool {
+    is_host(text, true)
+}
+
+pub(super) fn is_hostname(text: &str) -> bool {
+    is_host(text, false)
+}
+
+/// Text in ASCII on one line.
+pub(super) fn is_text(text: &str) -> bool {
+    !text.is_empty() && all(text.as_bytes(), |byte| is_between(byte, b' ', b'~'))
 }
 
 pub(super) fn is_name(text: &str) -> bool {
@@ -121,8 +140,7 @@ pub(super) fn is_email(text: &str) -> bool {
 
 /// An absolute path in ASCII.
 pub(super) fn is_path(text: &str) -> bool {
-    let is_ascii = all(text.as_bytes(), |byte| is_between(byte, b' ', b'~'));
-    is_ascii && text.starts_with('/') && !text.contains("//") && !text.contains("/.")
+    is_text(text) && text.starts_with('/') && !text.contains("//") && !text.contains("/.")
 }
 
 /// A date with a day that every month has.
@@ -163,8 +181,8 @@ mod tests {
                 (types::port, is_port(&text)),
                 (types::ipv4, is_ipv4(&text)),
                 (types::ip, is_ipv4(&text)),
-                (types::fqdn, is_host(&text, true)),
-                (types::hostname, is_host(&text, false)),
+                (types::fqdn, is_fqdn(&text)),
+                (types::hostname, is_hostname(&text)),
                 (types::email, is_email(&text)),
                 (types::path, is_path(&text)),
                 (types::date, is_date(&text)),
@@ -181,9 +199,7 @@ mod tests {
     #[test]
     fn what_is_usual_is_plain() {
         assert!(is_ipv4("192.0.2.10") && is_ipv4("0.0.0.0") && is_ipv4("255.255.255.255"));
-        assert!(
-            is_host("mx1.example.org", true) && is_host("a--b.xn--c", true) && is_host("localhost", false)
-        );
+        assert!(is_fqdn("mx1.example.org") && is_fqdn("a--b.xn--c") && is_hostname("localhost"));
         assert!(is_name("t_0.A-b") && is_int("-12") && is_int("0") && is_port("65535"));
         assert!(
             is_email("a.b@example.org") && is_path("/etc/ssl/a.pem") && is_path("/") && is_date("2027-03-28")

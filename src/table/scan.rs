@@ -45,6 +45,27 @@ pub(super) struct Scan<'s> {
     unquoted: String,
 }
 
+/// The cells of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'r> {
+    text: &'r str,
+    places: &'r [(usize, usize)],
+}
+
+impl<'r> Cells<'r> {
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.places.len()
+    }
+
+    /// The text of a cell, without its quotes.
+    #[inline]
+    pub(super) fn get(self, number: usize) -> &'r str {
+        self.places.get(number).and_then(|(start, end)| self.text.get(*start..*end)).unwrap_or_default()
+    }
+}
+
 impl<'s> Scan<'s> {
     /// Begins at a row that begins at the offset `at`.
     pub(super) fn new(file: &'s SourceFile, base: usize, at: usize, delimiter: u8) -> Self {
@@ -76,18 +97,13 @@ impl<'s> Scan<'s> {
         if self.quick() { Some(true) } else { self.slow() }
     }
 
-    /// How many cells the row has.
+    /// The cells of the row.
     #[inline]
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
-    /// The text of a cell of the row, without its quotes.
-    #[inline]
-    pub(super) fn cell(&self, number: usize) -> &str {
-        let Some((start, end)) = self.cells.get(number).filter(|_| number < self.width) else { return "" };
-        let text = if self.is_unquoted { &self.unquoted } else { &self.window };
-        text.get(*start..*end).unwrap_or_default()
+    pub(super) fn cells(&self) -> Cells<'_> {
+        Cells {
+            text: if self.is_unquoted { &self.unquoted } else { &self.window },
+            places: self.cells.get(..self.width).unwrap_or_default(),
+        }
     }
 
     /// Where the row lies.
@@ -119,8 +135,7 @@ impl<'s> Scan<'s> {
         let bytes = self.window.as_bytes();
         loop {
             let Some(marks) = self.marks.get(self.mark..self.known) else { return false };
-            let mut start = self.at;
-            let mut width = 0;
+            let (mut start, mut width, mut whole) = (self.at, 0, false);
             for mark in marks {
                 let end = *mark as usize;
                 let Some(byte) = bytes.get(end) else { return false };
@@ -130,15 +145,13 @@ impl<'s> Scan<'s> {
                 put(&mut self.cells, width, start, end);
                 width += 1;
                 start = end + 1;
-                if *byte == b'\n' {
+                whole = *byte == b'\n';
+                if whole {
                     break;
                 }
             }
-            if width == 0 {
-                return false;
-            }
-            // The last mark of a window is a line break, but at the end of the file.
-            if bytes.get(start - 1) != Some(&b'\n') {
+            // At the end of the file there may be no line break.
+            if !whole {
                 return false;
             }
             (self.row, self.at, self.mark) = (self.at..start - 1, start, self.mark + width);
@@ -329,9 +342,14 @@ fn find(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
         }
         known += count;
     }
-    marks.truncate(known);
-    marks.extend((at..).zip(end).filter(|(_, byte)| divides(**byte)).map(|(at, _)| at));
-    marks.len()
+    for (at, _) in (at..).zip(end).filter(|(_, byte)| divides(**byte)) {
+        match marks.get_mut(known) {
+            Some(mark) => *mark = at,
+            None => marks.push(at),
+        }
+        known += 1;
+    }
+    known
 }
 
 #[cfg(test)]
@@ -366,13 +384,13 @@ mod tests {
                 rows.push(format!("{record:?}"));
                 let Ok(record) = record else { continue };
                 prop_assert_eq!(&record.range, &scan.range());
-                prop_assert_eq!(record.cells.len(), scan.width());
+                prop_assert_eq!(record.cells.len(), scan.cells().len());
                 for (number, cell) in record.cells.iter().enumerate() {
                     let text = match &cell.raw {
                         Raw::Plain(text) => &**text,
                         _ => "",
                     };
-                    prop_assert_eq!(text, scan.cell(number));
+                    prop_assert_eq!(text, scan.cells().get(number));
                 }
             }
             prop_assert_eq!(rows, expected);

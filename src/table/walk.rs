@@ -1,7 +1,7 @@
 //! Rows as they pass by: one at a time, without holding them and without a copy of their text.
 
 use super::read::Reading;
-use super::scan::Scan;
+use super::scan::Cells;
 use super::{Column, Source, Table, Value, resolve};
 use crate::source::Sources;
 
@@ -46,7 +46,7 @@ pub(crate) struct Passing<'r> {
 /// A row that is in the window.
 #[derive(Clone, Copy)]
 struct Written<'r> {
-    scan: &'r Scan<'r>,
+    cells: Cells<'r>,
     ways: &'r [Way<'r>],
 }
 
@@ -150,13 +150,14 @@ impl Walk<'_> {
                 loop {
                     let fine = scan.next()?;
                     self.next += 1;
-                    if fine && source.width == Some(scan.width()) {
+                    if fine && source.width == Some(scan.cells().len()) {
                         break;
                     }
                 }
+                let cells = scan.cells();
                 for number in &self.converted {
                     let Some(at) = source.order[*number] else { continue };
-                    let (text, column) = (scan.cell(at), &self.table.schema.columns[*number]);
+                    let (text, column) = (cells.get(at), &self.table.schema.columns[*number]);
                     let is_text = column.ty.is_text() && self.table.lookups[*number].is_none();
                     self.ways[*number] = if is_text && column.is_canonical(text) {
                         Way::Written(at, CellRef::Absent)
@@ -165,7 +166,7 @@ impl Walk<'_> {
                         Way::Value
                     };
                 }
-                let written = Some(Written { scan, ways: &self.ways });
+                let written = Some(Written { cells, ways: &self.ways });
                 Passing { number: self.next - 1, values: &self.values, written }
             }
             Rows::Read(source, Reading::Whole(records)) => {
@@ -193,10 +194,10 @@ impl<'r> Passing<'r> {
     /// The value of a column that is needed.
     #[inline]
     pub(crate) fn cell(&self, column: usize) -> CellRef<'r> {
-        if let Some(Written { scan, ways }) = self.written
+        if let Some(Written { cells, ways }) = self.written
             && let Some(Way::Written(at, empty)) = ways.get(column)
         {
-            return match scan.cell(*at) {
+            return match cells.get(*at) {
                 "" => *empty,
                 text => CellRef::Text(text),
             };
