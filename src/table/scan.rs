@@ -223,7 +223,7 @@ impl<'s> Scan<'s> {
             let read = reader.next();
             let at = reader.at();
             let Some(read) = read else {
-                self.at = at;
+                (self.at, self.mark) = (at, self.known);
                 if self.last {
                     return None;
                 }
