@@ -128,6 +128,7 @@ pub fn prepare(
     }
     let mut compilation =
         Compilation { project, targets, environments: Vec::new(), allowed: BTreeSet::new() };
+    let (mut found, mut count) = (ByEnvironment::default(), 0);
     for number in 0..compilation.project.environments.len() {
         let name = &compilation.project.environments[number].name;
         if !selection.environments.is_empty() && !selection.environments.contains(name) {
@@ -142,11 +143,46 @@ pub fn prepare(
             number,
         };
         let mut allowed = BTreeSet::new();
-        let environment = stage.environment(sources, &mut allowed, diagnostics);
+        let mut diagnostics = Diagnostics::default();
+        let environment = stage.environment(sources, &mut allowed, &mut diagnostics);
+        found.add(&stage.declared().name, diagnostics);
+        count += 1;
         compilation.allowed.extend(allowed);
         compilation.environments.extend(environment);
     }
+    diagnostics.append(found.merge(&compilation.project, count));
     if diagnostics.has_errors() { None } else { Some(compilation) }
+}
+
+/// What is wrong in each environment, with the names of those where it is.
+#[derive(Debug, Default)]
+pub(crate) struct ByEnvironment(IndexMap<Diagnostic, Vec<String>>);
+
+impl ByEnvironment {
+    /// Takes what is wrong in one environment.
+    pub(crate) fn add(&mut self, environment: &str, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for diagnostic in diagnostics {
+            let environments = self.0.entry(diagnostic).or_default();
+            if environments.last().is_none_or(|last| last != environment) {
+                environments.push(environment.to_owned());
+            }
+        }
+    }
+
+    /// Everything once; what is not wrong in all of the `count` environments says in which it is.
+    pub(crate) fn merge(self, project: &Project, count: usize) -> Diagnostics {
+        let mut merged = Diagnostics::default();
+        for (mut diagnostic, names) in self.0 {
+            if names.len() < count {
+                for environment in project.environments.iter().filter(|known| names.contains(&known.name)) {
+                    let text = format!("in the environment `{}`", environment.name);
+                    diagnostic = diagnostic.at(environment.span, text);
+                }
+            }
+            merged.push(diagnostic);
+        }
+        merged
+    }
 }
 
 fn check_selection(
@@ -323,9 +359,8 @@ impl Preparation<'_> {
             producers.extend(producer);
         }
         point_at_uses(&mut data_diagnostics, &uses);
-        let sound = !data_diagnostics.has_errors();
         diagnostics.append(data_diagnostics);
-        if !sound || diagnostics.has_errors() {
+        if diagnostics.has_errors() {
             return None;
         }
         walked.append(&mut rules::tables_of(project, &tables));
@@ -381,9 +416,11 @@ impl Preparation<'_> {
                 for (theirs, requirement) in target.tables.iter().flatten() {
                     if instance.table(theirs) == name {
                         for (column, spec) in &requirement.columns {
-                            let known = required.entry(column.clone()).or_insert_with(|| spec.value.clone());
-                            if view::is_narrower(&spec.value, known) {
-                                known.clone_from(&spec.value);
+                            let here = || (spec.value.with_tables(|table| instance.table(table)), spec.span);
+                            let known = required.entry(column.clone()).or_insert_with(here);
+                            let here = here();
+                            if view::is_narrower(&here.0, &known.0) {
+                                *known = here;
                             }
                         }
                     }
@@ -511,16 +548,17 @@ fn entrance(
             }
         }
     };
-    let Some(template) = library.find(&artifact.template.value) else {
+    let name = artifact.template.value.as_str();
+    let Some(template) = library.find(name) else {
         // A template that could not be parsed is reported already.
         if !broken {
+            // Its name may be given from the project's root, or from that of the file system.
+            let is_end = |known: &&str| Utf8Path::new(name).ends_with(known);
+            let meant = library.names().filter(is_end).max_by_key(|known| known.len());
             diagnostics.push(
-                Diagnostic::error(
-                    &code::TEMPLATE_MISSING,
-                    format!("there is no template `{}`", artifact.template.value),
-                )
-                .at(artifact.template.span, "not found")
-                .hint_nearest(&artifact.template.value, library.names()),
+                Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{name}`"))
+                    .at(artifact.template.span, "not found")
+                    .hint_nearest(meant.unwrap_or(name), library.names()),
             );
         }
         return None;

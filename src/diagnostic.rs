@@ -26,7 +26,7 @@ pub enum Severity {
 }
 
 /// What a label points at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     /// Bytes of a file that was read.
     Span(Span),
@@ -41,7 +41,7 @@ impl From<Span> for Place {
 }
 
 /// A place with what to know about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Label {
     /// Where.
     pub place: Place,
@@ -50,7 +50,7 @@ pub struct Label {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// The stable identifier, such as `table::type`.
     pub code: Cow<'static, str>,

@@ -1,15 +1,15 @@
 //! TOML files with places: all mistakes of a file in one run, and the decoded value.
 //!
-//! A type's JSON Schema, made from its declaration, is the one description of a file: `read` walks the
-//! document along it, reports what does not fit and takes it out, and serde decodes the rest. The same schema
-//! goes to editors (`schema`). To serde every field is optional; which ones are required only the schema
-//! knows, so a file with mistakes still decodes and the stages behind find theirs in the same run.
+//! A type's JSON Schema, made from its declaration, is the one description of a file. It goes to editors (`schema`),
+//! and what it says of values stands in [`shapes`], so that no run makes it anew: `read` walks the document along
+//! that, reports what does not fit and takes it out, and serde decodes the rest. To serde every field is optional;
+//! which ones are required only the schema knows, so a file with mistakes still decodes and the stages behind find
+//! theirs in the same run.
 
 use std::borrow::{Borrow, Cow};
-use std::collections::BTreeMap;
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
-use std::rc::Rc;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
@@ -22,6 +22,9 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::mark;
 use crate::source::{FileId, SourceFile, Sources, Span};
+
+#[rustfmt::skip]
+pub(crate) mod shapes;
 
 /// A value with the place where it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,14 +169,41 @@ pub(crate) fn schema<T: JsonSchema>() -> Schema {
     SchemaSettings::draft07().into_generator().into_root_schema_for::<T>()
 }
 
+/// The kinds of value that a place of a file takes; any, where there are none.
+pub(crate) type Shape = &'static [Kind];
+
+/// One kind of value.
+pub(crate) struct Kind {
+    /// What it is called in messages; without, it may be any value.
+    name: Option<&'static str>,
+    /// What the texts of an enumeration are called.
+    noun: Option<&'static str>,
+    /// The texts that are all it may be; any, where there are none.
+    texts: &'static [&'static str],
+    /// The shape of a list's entries.
+    entries: Shape,
+    /// The keys of a table.
+    keys: &'static [(&'static str, Shape)],
+    /// The shape of a table's other values, where it may have any.
+    others: Option<Shape>,
+    /// The keys that a table must have.
+    required: &'static [&'static str],
+}
+
+/// Any value, and what a kind is where nothing else is said of it.
+const PLAIN: Kind =
+    Kind { name: None, noun: None, texts: &[], entries: &[], keys: &[], others: Some(&[]), required: &[] };
+
+/// A type that a whole file is decoded as.
+pub(crate) trait Document: DeserializeOwned {
+    /// What its schema says of values.
+    const SHAPE: Shape;
+}
+
 /// Reads a TOML file: reports everything in it that does not fit `T`, and decodes what does.
 ///
 /// Nothing is returned where the text is not UTF-8 or not TOML.
-pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
-    sources: &Sources,
-    file: FileId,
-    diagnostics: &mut Diagnostics,
-) -> Option<T> {
+pub(crate) fn read<T: Document>(sources: &Sources, file: FileId, diagnostics: &mut Diagnostics) -> Option<T> {
     let source = sources.file(file);
     diagnostics.take(source.utf8(file))?;
     let text = source.text().unwrap_or_default();
@@ -189,11 +219,8 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     if diagnostics.len() > before {
         return None;
     }
-    // Without the transformations that an older draft for editors takes.
-    let schema = SchemaSettings::default().into_generator().into_root_schema_for::<T>();
     let mut root = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
-    let mut walk = Walk { root: schema.as_value(), file, diagnostics, met: BTreeMap::new() };
-    let fits = walk.value(schema.as_value(), &mut root, "");
+    let fits = Walk { file, text, diagnostics }.value(T::SHAPE, &mut root, Path::Root);
     let DeValue::Table(table) = root.into_inner() else { return None };
     if !fits {
         return None;
@@ -266,62 +293,65 @@ fn lower_case(message: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
-/// The schema of any value.
-static ANY: Json = Json::Bool(true);
-
-/// A walk through a document along a schema.
+/// A walk through a document along the shape of its file.
 struct Walk<'a> {
-    root: &'a Json,
     file: FileId,
+    /// What is in the file.
+    text: &'a str,
     diagnostics: &'a mut Diagnostics,
-    /// The alternatives of the schemas that were met, by their addresses: most are met again and again.
-    met: BTreeMap<*const Json, Rc<[Branch<'a>]>>,
 }
 
-/// One kind of value that a schema accepts.
+/// Where a walk is: the keys that lead there, and the numbers of entries in lists, from 1.
 #[derive(Clone, Copy)]
-struct Branch<'a> {
-    kind: Option<&'static str>,
-    schema: &'a Json,
-    /// What the texts of an enumeration are called.
-    noun: Option<&'a str>,
-    properties: Option<&'a serde_json::Map<String, Json>>,
-    /// The schema of keys that are no property.
-    others: &'a Json,
-    required: &'a [Json],
+enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Entry(&'p Path<'p>, usize),
 }
 
-impl<'a> Walk<'a> {
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(Self::Root, key) => f.write_str(key),
+            Self::Key(above, key) => write!(f, "{above}.{key}"),
+            Self::Entry(list, number) => write!(f, "{list}[{number}]"),
+        }
+    }
+}
+
+impl Walk<'_> {
     /// Checks a value, and takes out of it what does not fit; says whether it may stay itself.
-    fn value(&mut self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>, path: &str) -> bool {
-        let branches = self.branches(schema);
+    fn value(&mut self, shape: Shape, value: &mut Spanned<DeValue<'_>>, path: Path<'_>) -> bool {
         let found = kind(value.get_ref());
-        let fits = |branch: &&Branch<'_>| {
-            branch.kind.is_none_or(|kind| kind == found || (kind == "a number" && found == "a whole number"))
+        let fits = |kind: &&Kind| {
+            kind.name.is_none_or(|name| name == found || (name == "a number" && found == "a whole number"))
         };
         let span = value.span();
-        let Some(first) = branches.iter().find(fits) else {
-            let mut expected: Vec<&str> = branches.iter().filter_map(|branch| branch.kind).collect();
+        let Some(first) = shape.iter().find(fits).or(shape.is_empty().then_some(&PLAIN)) else {
+            let mut expected: Vec<&str> = shape.iter().filter_map(|kind| kind.name).collect();
             expected.dedup();
+            let hint = self.quotes(&expected, value.get_ref(), span.clone());
             let expected = expected.join(" or ");
-            self.report(
-                span,
-                format!("`{path}`: expected {expected}, found {found}"),
-                format!("not {expected}"),
-            );
+            let message = format!("`{path}`: expected {expected}, found {found}");
+            let mut diagnostic = Diagnostic::error(&code::PROJECT_VALUE, message)
+                .at(Span::new(self.file, span), format!("not {expected}"));
+            diagnostic.hints.extend(hint);
+            self.diagnostics.push(diagnostic);
             return false;
         };
         match value.get_mut() {
-            DeValue::Table(table) => self.table(first, table, span, path),
+            DeValue::Table(table) => self.table(first, table, &span, path),
             DeValue::Array(array) => {
-                let items = first.schema.get("items").unwrap_or(&ANY);
-                let entries = std::mem::replace(array, DeArray::new()).into_iter().enumerate();
-                *array = entries
-                    .filter_map(|(at, mut entry)| {
-                        let path = format!("{path}[{}]", at + 1);
-                        self.value(items, &mut entry, &path).then_some(entry)
-                    })
+                let fit: Vec<bool> = array
+                    .iter_mut()
+                    .enumerate()
+                    .map(|(at, entry)| self.value(first.entries, entry, Path::Entry(&path, at + 1)))
                     .collect();
+                if fit.contains(&false) {
+                    let entries = std::mem::replace(array, DeArray::new()).into_iter().zip(fit);
+                    *array = entries.filter_map(|(entry, fits)| fits.then_some(entry)).collect();
+                }
             }
             DeValue::Integer(number) if i64::from_str_radix(number.as_str(), number.radix()).is_err() => {
                 self.report(
@@ -331,29 +361,40 @@ impl<'a> Walk<'a> {
                 );
                 return false;
             }
-            DeValue::String(text) => {
-                let branches: Vec<&Branch<'a>> = branches.iter().filter(fits).collect();
-                return self.text(&branches, text, span, path);
+            DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(f64::is_finite) => {
+                let message = format!("`{path}`: {} is no finite number", number.as_str());
+                self.report(span, message, "not a number that can be printed".to_owned());
+                return false;
             }
+            DeValue::String(text) => return self.text(shape, text, span, path),
             _ => {}
         }
         true
     }
 
-    /// Checks a text against the enumerations that are all it may be.
-    fn text(&mut self, branches: &[&Branch<'a>], text: &str, span: Range<usize>, path: &str) -> bool {
-        let mut known = Vec::new();
-        for branch in branches {
-            match (branch.schema.get("const"), branch.schema.get("enum").and_then(Json::as_array)) {
-                (Some(Json::String(only)), _) => known.push(only.as_str()),
-                (_, Some(several)) => known.extend(several.iter().filter_map(Json::as_str)),
-                _ => return true,
+    /// What to write where quotes are all that is wrong with a value.
+    fn quotes(&self, expected: &[&str], value: &DeValue<'_>, span: Range<usize>) -> Option<String> {
+        match value {
+            DeValue::String(text) => {
+                let bare = DeValue::parse(text).ok()?;
+                expected.contains(&kind(bare.get_ref())).then(|| format!("leave out the quotes: {text}"))
             }
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            _ if expected == ["a text"] => {
+                Some(format!("put it between quotes: \"{}\"", self.text.get(span)?))
+            }
+            _ => None,
         }
-        if known.contains(&text) {
+    }
+
+    /// Checks a text against the enumerations that are all it may be.
+    fn text(&mut self, shape: Shape, text: &str, span: Range<usize>, path: Path<'_>) -> bool {
+        let kinds = || shape.iter().filter(|kind| kind.name.is_none_or(|name| name == "a text"));
+        if shape.is_empty() || kinds().any(|kind| kind.texts.is_empty() || kind.texts.contains(&text)) {
             return true;
         }
-        let noun = branches.iter().find_map(|branch| branch.noun).unwrap_or("known value");
+        let known: Vec<&str> = kinds().flat_map(|kind| kind.texts).copied().collect();
+        let noun = kinds().find_map(|kind| kind.noun).unwrap_or("known value");
         let diagnostic = Diagnostic::error(&code::PROJECT_VALUE, format!("`{text}` is not a {noun}"))
             .at(Span::new(self.file, span), format!("`{path}` is one of: {}", known.join(", ")))
             .hint_nearest(text, known.iter().copied());
@@ -361,13 +402,13 @@ impl<'a> Walk<'a> {
         false
     }
 
-    fn table<'t>(&mut self, branch: &Branch<'a>, table: &mut DeTable<'t>, span: Range<usize>, path: &str) {
-        let Branch { properties, others, required, .. } = *branch;
-        let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-
-        for name in required.iter().filter_map(Json::as_str) {
-            if !table.contains_key(name) {
-                let place = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
+    fn table(&mut self, kind: &Kind, table: &mut DeTable<'_>, span: &Range<usize>, path: Path<'_>) {
+        for name in kind.required {
+            if !table.contains_key(*name) {
+                let place = match path {
+                    Path::Root => "the file".to_owned(),
+                    _ => format!("`{path}`"),
+                };
                 self.report(
                     span.clone(),
                     format!("{place} has no `{name}`"),
@@ -375,87 +416,39 @@ impl<'a> Walk<'a> {
                 );
             }
         }
-        let keep = |(key, mut value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
-            let keep = if let Some(schema) = properties.and_then(|known| known.get(key.get_ref().as_ref())) {
-                self.value(schema, &mut value, &join(key.get_ref()))
-            } else if *others != Json::Bool(false) {
+        let mut unfit = Vec::new();
+        for (key, value) in table.iter_mut() {
+            let name = key.get_ref().as_ref();
+            let inside = Path::Key(&path, name);
+            let fits = if let Some((_, shape)) = kind.keys.iter().find(|(known, _)| *known == name) {
+                self.value(shape, value, inside)
+            } else if let Some(shape) = kind.others {
                 // Its name stays known: what refers to it is no further mistake.
-                self.value(others, &mut value, &join(key.get_ref())) || self.empty(others, &mut value)
+                self.value(shape, value, inside) || empty(shape, value)
             } else {
-                let known: Vec<&str> =
-                    properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-                self.unknown(&key, &known, path);
+                self.unknown(key, kind, path);
                 false
             };
-            keep.then_some((key, value))
-        };
-        *table = std::mem::take(table).into_iter().filter_map(keep).collect();
+            if !fits {
+                unfit.push(name.to_owned());
+            }
+        }
+        for name in &unfit {
+            table.remove(name.as_str());
+        }
     }
 
-    fn unknown(&mut self, key: &Spanned<Cow<'_, str>>, known: &[&str], path: &str) {
-        let place = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
+    fn unknown(&mut self, key: &Spanned<Cow<'_, str>>, kind: &Kind, path: Path<'_>) {
+        let place = match path {
+            Path::Root => String::new(),
+            _ => format!(" in `{path}`"),
+        };
+        let known: Vec<&str> = kind.keys.iter().map(|(name, _)| *name).collect();
         let message = format!("unknown key `{}`{place}", key.get_ref());
         let diagnostic = Diagnostic::error(&code::PROJECT_UNKNOWN_KEY, message)
             .at(Span::new(self.file, key.span()), format!("known keys: {}", known.join(", ")))
             .hint_nearest(key.get_ref(), known.iter().copied());
         self.diagnostics.push(diagnostic);
-    }
-
-    /// Puts an empty table in the place of a value, if a table is accepted there.
-    fn empty(&mut self, schema: &'a Json, value: &mut Spanned<DeValue<'_>>) -> bool {
-        let accepted = self.branches(schema).iter().any(|branch| branch.kind == Some("a table"));
-        *value.get_mut() = DeValue::Table(DeTable::new());
-        accepted
-    }
-
-    /// The alternatives of a schema, with its references followed, without null.
-    fn branches(&mut self, schema: &'a Json) -> Rc<[Branch<'a>]> {
-        let address = std::ptr::from_ref(schema);
-        if let Some(met) = self.met.get(&address) {
-            return Rc::clone(met);
-        }
-        let mut branches = Vec::new();
-        self.follow(schema, None, &mut branches);
-        branches.retain(|branch| branch.kind != Some("nothing"));
-        let branches = Rc::from(branches);
-        self.met.insert(address, Rc::clone(&branches));
-        branches
-    }
-
-    fn follow(&self, schema: &'a Json, noun: Option<&'a str>, into: &mut Vec<Branch<'a>>) {
-        let noun = schema.get("title").and_then(Json::as_str).or(noun);
-        if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
-            if let Some(target) = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
-                self.follow(target, noun, into);
-            }
-            return;
-        }
-        for key in ["allOf", "anyOf", "oneOf"] {
-            if let Some(several) = schema.get(key).and_then(Json::as_array) {
-                for schema in several {
-                    self.follow(schema, noun, into);
-                }
-                return;
-            }
-        }
-        let date = schema.get("format").and_then(Json::as_str) == Some("date");
-        let mut push = |kind| {
-            into.push(Branch {
-                kind,
-                schema,
-                noun,
-                properties: schema.get("properties").and_then(Json::as_object),
-                others: schema.get("additionalProperties").unwrap_or(&ANY),
-                required: schema.get("required").and_then(Json::as_array).map_or(&[], Vec::as_slice),
-            });
-        };
-        match schema.get("type") {
-            Some(Json::String(name)) => push(Some(word(name, date))),
-            Some(Json::Array(names)) => {
-                names.iter().filter_map(Json::as_str).for_each(|name| push(Some(word(name, date))));
-            }
-            _ => push(None),
-        }
     }
 
     fn report(&mut self, range: Range<usize>, message: String, label: String) {
@@ -464,18 +457,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What a JSON Schema type is called in messages.
-fn word(name: &str, date: bool) -> &'static str {
-    match name {
-        "string" if date => "a date",
-        "string" => "a text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        "object" => "a table",
-        _ => "nothing",
-    }
+/// Puts an empty table in the place of a value, if a table is accepted there.
+fn empty(shape: Shape, value: &mut Spanned<DeValue<'_>>) -> bool {
+    *value.get_mut() = DeValue::Table(DeTable::new());
+    shape.iter().any(|kind| kind.name == Some("a table"))
 }
 
 /// What a TOML value is called in messages.

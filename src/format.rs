@@ -149,9 +149,15 @@ impl Refused {
 
     /// Refuses a value for one of its characters, which starts at a byte.
     pub(crate) fn character(start: usize, character: char, what: &str, place: &str) -> Self {
+        // With `| raw` a line break would make another line of the file.
+        let hint = if what == text::LINE_BREAK {
+            "print each of its lines, as with `{% for line in … | split(pat=\"\\n\") %}`, or a literal of it with `| json`"
+        } else {
+            "change the value, or print it as it is with `| raw`"
+        };
         Self {
             at: Some(start..start + character.len_utf8()),
-            hint: "change the value, or print it as it is with `| raw`",
+            hint,
             ..Self::value(format!(
                 "a value with {what} (U+{:04X}) in it is printed into {place}",
                 u32::from(character)

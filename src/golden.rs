@@ -94,6 +94,8 @@ pub struct Change {
     pub edited: bool,
     /// Whether the golden file's execute bit is not the artifact's.
     pub mode_differs: bool,
+    /// The mode that a render gives a golden file with the right bytes, if it has another.
+    pub sets_mode: Option<u32>,
 }
 
 /// How a golden tree differs from what the sources give.
@@ -112,6 +114,7 @@ pub struct Changes {
     pub deletes: Option<Diagnostic>,
     /// A broken manifest, and files that are no artifact.
     pub warnings: Diagnostics,
+    folder: Utf8PathBuf,
     pub(crate) outcomes: Vec<Outcome>,
     /// Paths that are known but no longer made, with the file to delete where there is one.
     pub(crate) gone: BTreeMap<String, Option<Old>>,
@@ -123,6 +126,11 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// The files of its own, manifest and sums, that a render writes anew; relative to the project's root.
+    pub fn written(&self) -> impl Iterator<Item = Utf8PathBuf> {
+        self.texts.iter().filter(|(_, text)| text.is_some()).map(|(name, _)| self.folder.join(name))
+    }
+
     /// Whether `check` has nothing to say: same bytes, same execute bits, manifest and sums in order.
     pub fn is_clean(&self) -> bool {
         self.stale.is_empty()
@@ -372,6 +380,7 @@ impl Tree {
                 bytes: None,
                 edited: foreign,
                 mode_differs: false,
+                sets_mode: None,
             });
             gone.insert(path.to_owned(), old);
         }
@@ -402,6 +411,11 @@ impl Tree {
                     .old
                     .as_ref()
                     .is_some_and(|old| (old.mode ^ outcome.entry.mode) & 0o100 != 0),
+                sets_mode: outcome
+                    .old
+                    .as_ref()
+                    .filter(|old| change == ChangeKind::Unchanged && old.mode != outcome.entry.mode)
+                    .map(|_| outcome.entry.mode),
             });
             obstacles.extend(obstacle);
         }
@@ -469,6 +483,7 @@ impl Tree {
             edited,
             deletes,
             warnings,
+            folder: self.folder.clone(),
             outcomes,
             gone,
             manifest,
@@ -487,7 +502,7 @@ impl Tree {
         let shown = self.shown(path);
         let diagnostic = Diagnostic::error(&code::GOLDEN_EDITED, format!("`{shown}` was edited by hand"))
             .at_file(shown, text)
-            .hint("move the edit into a template or a table; `--force` gives it up");
+            .hint("move the edit into a template or a table; `confwright render --force` throws it away");
         match (&self.broken, &self.manifest_text) {
             (Some(_), _) => {
                 diagnostic.hint("the manifest is broken, so every file that differs counts as edited")

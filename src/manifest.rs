@@ -41,6 +41,9 @@ pub fn check_path(path: &Utf8Path) -> Result<(), &'static str> {
     if text.split('/').any(|part| part.is_empty() || part == ".") {
         return Err("it has an empty part or `.` in it");
     }
+    if text.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
+        return Err("a folder `.git` is a repository's own");
+    }
     match text.split('/').next() {
         Some(first) if RESERVED.contains(&first) => Err("that name is reserved"),
         _ => Ok(()),
@@ -53,7 +56,9 @@ pub struct Sha256([u8; 32]);
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digit = |four: u8| char::from(if four < 10 { b'0' + four } else { b'a' + four - 10 });
+        let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+        f.write_str(&digits)
     }
 }
 

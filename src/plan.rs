@@ -108,7 +108,9 @@ pub(crate) fn plan(
         if !sound {
             continue;
         }
-        let engine = match Engine::new(&library, checked, Delimiters::Curly) {
+        // Most paths are literal, and an engine takes longer to make than they take to plan.
+        let templates = !entrances.is_empty();
+        let engine = match templates.then(|| Engine::new(&library, checked, Delimiters::Curly)).transpose() {
             Ok(engine) => engine,
             Err(failed) => {
                 diagnostics.append(failed);
@@ -131,6 +133,12 @@ pub(crate) fn plan(
                         format!("`{path}` cannot be an artifact's path: {why}"),
                     )
                     .at(artifact.path.span, "the path");
+                    let diagnostic = match path.strip_prefix("/") {
+                        Ok(inside) => {
+                            diagnostic.hint(format!("it lies in the golden tree: write `{inside}`"))
+                        }
+                        Err(_) => diagnostic,
+                    };
                     return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
                 }
                 planned.push(Planned {
@@ -171,16 +179,17 @@ fn is_literal(artifact: &Artifact) -> bool {
 /// The templates of the paths of one producer.
 struct Paths {
     library: Library,
-    engine: Engine,
+    /// There where a path is no literal.
+    engine: Option<Engine>,
 }
 
 impl Paths {
     fn render(&self, name: &str, artifact: &Artifact, context: &Context) -> Result<Utf8PathBuf, Diagnostic> {
-        if is_literal(artifact) {
+        let Some(engine) = self.engine.as_ref().filter(|_| !is_literal(artifact)) else {
             return Ok(artifact.path.value.as_str().into());
-        }
+        };
         let mut bytes = Vec::new();
-        match self.engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
+        match engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
             Ok(()) => {}
             Err(Failure::Diagnostic { diagnostic, .. }) => return Err(*diagnostic),
             Err(Failure::Sink(error)) => {

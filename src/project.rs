@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{CODES, Diagnostic, Diagnostics, code};
-use crate::document::{self, Any, At, Date, Located, Map};
+use crate::document::{self, Any, At, Date, Located, Map, shapes};
 use crate::source::{FileId, Sources, Span, World};
 use crate::table;
 use crate::table::spec::{ColumnSpec, OneOrMany};
@@ -45,6 +45,10 @@ pub(crate) struct ProjectFile {
     /// The same project with other tables or values; with any, the named ones are all there are.
     #[serde(default)]
     environments: Map<EnvironmentSection>,
+}
+
+impl document::Document for ProjectFile {
+    const SHAPE: document::Shape = &shapes::PROJECT;
 }
 
 /// The project itself.
@@ -108,10 +112,12 @@ struct RuleSection {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct AllowSection {
-    /// The identifier of what is allowed, such as `postfix::weak-protocol`.
+    /// The identifier of what is allowed, such as `postfix::weak-protocol`; of a rule, `rule::` and its name, or
+    /// `rule::failed` where it has none.
     #[schemars(required)]
     rule: Option<At<String>>,
-    /// The row that it is allowed for, as `table/key`.
+    /// The row that it is allowed for, as `table/key`; the parts of a key of several columns are divided by `/` too,
+    /// as in `table/a/b`.
     row: Option<At<String>>,
     /// Why.
     #[schemars(required)]
@@ -161,6 +167,8 @@ pub struct Project {
 pub struct Environment {
     /// Its name, or "" where the project names no environments.
     pub name: String,
+    /// Where it is named first.
+    pub span: Span,
     /// The named constants.
     pub values: Values,
     /// The tables.
@@ -411,7 +419,13 @@ impl Reader<'_> {
                 Utf8Component::CurDir => {}
                 _ => {
                     let message = format!("`{}` does not lie inside the project", path.value());
-                    self.value(path.span(self.file), message, "a path relative to the root, without `..`");
+                    let label = "a path relative to the root, without `..`";
+                    let mut diagnostic =
+                        Diagnostic::error(&code::PROJECT_VALUE, message).at(path.span(self.file), label);
+                    if path.value().starts_with('/') {
+                        diagnostic = diagnostic.hint(format!("write it relative to the folder of {FILE}"));
+                    }
+                    self.diagnostics.push(diagnostic);
                     break;
                 }
             }
@@ -555,7 +569,12 @@ impl Reader<'_> {
     fn allowed_rule(&mut self, rule: &Located<String>, known: &BTreeSet<&str>) {
         if !is_id(&rule.value) {
             let message = format!("`{}` is not the identifier of a rule or a lint", rule.value);
-            self.value(rule.span, message, "two parts, as in `postfix::weak-protocol`");
+            let full = format!("rule::{}", rule.value);
+            self.diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message)
+                    .at(rule.span, "two parts, as in `postfix::weak-protocol`")
+                    .hint_nearest(&full, known.iter().copied()),
+            );
         } else if rule.value.starts_with("rule::")
             && !known.contains(rule.value.as_str())
             && !CODES.iter().any(|code| code.id == rule.value)
@@ -621,7 +640,7 @@ impl Reader<'_> {
                 (instance.name.clone(), instance)
             })
             .collect();
-        Environment { name: name.value.clone(), values: merged, tables, targets }
+        Environment { name: name.value.clone(), span: name.span, values: merged, tables, targets }
     }
 
     fn table(
@@ -955,8 +974,8 @@ port = "port"
         bad(
             "project = { name = 7 }\nallow = [{ rule = \"a::b\", reason = \"c\", until = \"2027-03-31\" }, 5]\nvalues = []\n[tables.mx]\nsource = [\"b.csv\"]\nkey = 1.5\nheader = \"yes\"\n[tables.mx.columns]\nip = \"ipv5\"\nmac = 4\n[targets]\na = \"b\"\n[[rule]]\nassert = true\neach = \"mx\"\n[[artifact]]\ntemplate = 2027-01-01\npath = 2027-01-01T00:00:00\nmode = 0\nformat = \"postfix-mian\"",
             &[
-                "project::value: `project.name`: expected a text, found a whole number | 1:20 not a text",
-                "project::value: `allow[1].until`: expected a date, found a text | 2:49 not a date",
+                "project::value: `project.name`: expected a text, found a whole number | 1:20 not a text | hint: put it between quotes: \"7\"",
+                "project::value: `allow[1].until`: expected a date, found a text | 2:49 not a date | hint: leave out the quotes: 2027-03-31",
                 "project::value: `allow[2]`: expected a table, found a whole number | 2:65 not a table",
                 "project::value: `values`: expected a table, found a list | 3:10 not a table",
                 "project::value: table `mx` has no `source` | 4:1 `source` must be given",
@@ -966,10 +985,10 @@ port = "port"
                 "project::value: `ipv5` is not a column type | 9:6 `tables.mx.columns.ip` is one of: string, name, int, float, bool, enum, list, ref, ipv4, ipv6, ip, cidr, interface, mac, port, fqdn, hostname, email, url, path, size, duration, date, ssh-public-key, cert | hint: did you mean `ipv4`?",
                 "project::value: `tables.mx.columns.mac`: expected a text or a table, found a whole number | 10:7 not a text or a table",
                 "project::value: `targets.a`: expected a table, found a text | 12:5 not a table",
-                "project::value: `rule[1].assert`: expected a text, found true or false | 14:10 not a text",
-                "project::value: `artifact[1].template`: expected a text, found a date | 17:12 not a text",
-                "project::value: `artifact[1].path`: expected a text, found a date with a time | 18:8 not a text",
-                "project::value: `artifact[1].mode`: expected a text, found a whole number | 19:8 not a text",
+                "project::value: `rule[1].assert`: expected a text, found true or false | 14:10 not a text | hint: put it between quotes: \"true\"",
+                "project::value: `artifact[1].template`: expected a text, found a date | 17:12 not a text | hint: put it between quotes: \"2027-01-01\"",
+                "project::value: `artifact[1].path`: expected a text, found a date with a time | 18:8 not a text | hint: put it between quotes: \"2027-01-01T00:00:00\"",
+                "project::value: `artifact[1].mode`: expected a text, found a whole number | 19:8 not a text | hint: put it between quotes: \"0\"",
                 "project::value: `postfix-mian` is not a format | 20:10 `artifact[1].format` is one of: text, json, shell, systemd, ini, yaml, toml, xml, postfix-main, postfix-master, postfix-map, nginx, haproxy, nftables, zone, sudoers, sshd, authorized-keys, ssh-known-hosts, dovecot, prometheus | hint: did you mean `postfix-main`?",
             ],
         );
@@ -1060,7 +1079,7 @@ port = "port"
                 "project::unknown-name: there is no table `z` | 14:8 tables: hosts",
                 "project::unknown-name: there is no rule `rule::sparse` | 16:8 rules: rule::spare | hint: did you mean `rule::spare`?",
                 "project::unknown-name: there is no table `hsts` | 17:7 tables: hosts | hint: did you mean `hosts`?",
-                "project::value: `spare` is not the identifier of a rule or a lint | 21:8 two parts, as in `postfix::weak-protocol`",
+                "project::value: `spare` is not the identifier of a rule or a lint | 21:8 two parts, as in `postfix::weak-protocol` | hint: did you mean `rule::spare`?",
                 "project::value: `hosts` does not name a row | 22:7 expected `table/key`",
                 "project::value: an exception has no reason | 23:10 say why it is allowed",
             ],
@@ -1091,7 +1110,7 @@ port = "port"
             &[
                 "project::value: `templates/x` and `templates` lie in each other | 2:10 give each its own folder",
                 "project::value: `../a.csv` does not lie inside the project | 4:10 a path relative to the root, without `..`",
-                "project::value: `/b.csv` does not lie inside the project | 6:10 a path relative to the root, without `..`",
+                "project::value: `/b.csv` does not lie inside the project | 6:10 a path relative to the root, without `..` | hint: write it relative to the folder of confwright.toml",
                 "project::value: the root itself cannot be this folder | 8:10 name a folder in it",
                 "project::value: `a/../../b` does not lie inside the project | 10:8 a path relative to the root, without `..`",
             ],

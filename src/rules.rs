@@ -1,17 +1,19 @@
 //! The rules of a project, and the exceptions to them.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use tera::{Context, Value as Data};
 
 use crate::compile::{derive, view};
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, Label, code, nearest};
+use crate::document::Located;
 use crate::format;
-use crate::project::{self, Project, Rule};
+use crate::project::{self, Allow, Project, RowName, Rule};
 use crate::source::Sources;
-use crate::table::Tables;
+use crate::table::{Table, Tables};
 use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data;
 use crate::template::engine::Engine;
@@ -71,6 +73,17 @@ pub(crate) fn check(
         let mut context = context.clone();
         // Read as far as the last row that was told.
         let mut read = table.rows(facts.sources).peekable();
+        let mut failed: Vec<(Option<String>, Diagnostic)> = Vec::new();
+        // The rows that exceptions name; looking for one may take the time of reading the table.
+        let named = LazyCell::new(|| {
+            let named = |row: &RowName| {
+                let is_here = row.table == each.value;
+                if is_here { table.find(facts.sources, &row.key) } else { None }
+            };
+            let ours = |allow: &&Allow| allow.rule.value == rule.id;
+            let row = |allow: &Allow| allow.row.as_ref().and_then(|row| named(&row.value));
+            project.allows.iter().map(|allow| Some(allow).filter(ours).and_then(row)).collect::<Vec<_>>()
+        });
         for (number, data) in rows.iter().enumerate() {
             context.insert_value("row", data.clone());
             match prepared.holds(&context) {
@@ -78,10 +91,12 @@ pub(crate) fn check(
                 Ok(false) => {
                     while read.next_if(|row| row.number < number).is_some() {}
                     let key = read.peek().map(|row| facts.tables.label(table, number, &row.cells));
-                    let allow = project.allows.iter().position(|allow| {
-                        let row = allow.row.as_ref().map(|row| &row.value);
+                    let is_meant = |row: &RowName, named: Option<usize>| {
+                        row.table == each.value && (named == Some(number) || Some(&row.key) == key.as_ref())
+                    };
+                    let allow = project.allows.iter().zip(&*named).position(|(allow, named)| {
                         allow.rule.value == rule.id
-                            && row.is_none_or(|row| row.table == each.value && Some(&row.key) == key.as_ref())
+                            && allow.row.as_ref().is_none_or(|row| is_meant(&row.value, *named))
                     });
                     if let Some(number) = allow {
                         allowed.insert(number);
@@ -89,10 +104,10 @@ pub(crate) fn check(
                     }
                     let mut diagnostic = prepared.violation(rule, &context);
                     if let Some(span) = table.row_span(facts.sources, number) {
-                        let label = crate::diagnostic::Label { place: span.into(), text: "this row".into() };
+                        let label = Label { place: span.into(), text: "this row".into() };
                         diagnostic.labels.insert(0, label);
                     }
-                    diagnostics.push(diagnostic);
+                    failed.push((key, diagnostic));
                 }
                 Err(diagnostic) => {
                     diagnostics.push(diagnostic);
@@ -100,6 +115,33 @@ pub(crate) fn check(
                 }
             }
         }
+        let exceptions = project.allows.iter().filter(|allow| allow.rule.value == rule.id);
+        for row in exceptions.filter_map(|allow| allow.row.as_ref()) {
+            if row.value.table == each.value && !table.schema().key.is_empty() {
+                point_at_exception(row, table, facts.sources, &mut failed);
+            }
+        }
+        diagnostics.extend(failed.into_iter().map(|(_, diagnostic)| diagnostic));
+    }
+}
+
+/// Where an exception is for a row that does not exist: says so at the row that it may be meant for, or the first one.
+fn point_at_exception(
+    row: &Located<RowName>,
+    table: &Table,
+    sources: &Sources,
+    failed: &mut [(Option<String>, Diagnostic)],
+) {
+    if failed.is_empty() || table.find(sources, &row.value.key).is_some() {
+        return;
+    }
+    let near =
+        nearest(&row.value.key, failed.iter().filter_map(|(key, _)| key.as_deref())).map(str::to_owned);
+    let meant = near.as_ref().map(|key| format!("; did you mean `{}/{key}`?", row.value.table));
+    let text = format!("this exception is for a row that does not exist{}", meant.unwrap_or_default());
+    let place = failed.iter_mut().find(|(key, _)| near.is_none() || *key == near);
+    if let Some((_, diagnostic)) = place {
+        diagnostic.labels.push(Label { place: row.span.into(), text });
     }
 }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -74,17 +75,64 @@ impl Disk {
     }
 }
 
+impl Disk {
+    fn relative(&self, path: Utf8PathBuf) -> Utf8PathBuf {
+        path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
+    }
+
+    fn wrong(&self, path: &Path, why: &str) -> Unlisted {
+        let path = self.relative(path.to_string_lossy().into_owned().into());
+        Unlisted { why: why.to_owned(), path }
+    }
+
+    fn unlisted(&self, error: walkdir::Error) -> io::Error {
+        let Some(path) = error.path().map(Path::to_owned) else { return error.into() };
+        if error.loop_ancestor().is_some() {
+            let why = "is a symbolic link to a folder that it lies in; remove it";
+            return io::Error::other(self.wrong(&path, why));
+        }
+        let error = io::Error::from(error);
+        if error.kind() == io::ErrorKind::NotFound && path.is_symlink() {
+            return io::Error::other(self.wrong(&path, "is a symbolic link that leads nowhere; remove it"));
+        }
+        let error = error.into_inner().and_then(|error| error.downcast::<walkdir::Error>().ok());
+        let why = error
+            .and_then(|error| error.into_io_error())
+            .map_or_else(|| "cannot be read".to_owned(), |error| format!("cannot be read: {error}"));
+        io::Error::other(self.wrong(&path, &why))
+    }
+}
+
+/// A file or folder that keeps a folder from being listed.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` {why}")]
+pub struct Unlisted {
+    /// Its path, relative to the project's root.
+    pub path: Utf8PathBuf,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        std::fs::read(self.root.join(path))
+        let path = self.root.join(path);
+        let kind = std::fs::metadata(&path)?.file_type();
+        // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
+        if !kind.is_file() && !kind.is_dir() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        std::fs::read(path)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let file = std::fs::File::open(self.root.join(path))?;
-        let about = file.metadata()?;
-        Ok((about.is_file() && about.len() > LONG).then(|| Arc::new(file) as Arc<dyn Stream>))
+        let path = self.root.join(path);
+        let about = std::fs::metadata(&path)?;
+        if !about.is_file() || about.len() <= LONG {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(std::fs::File::open(path)?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -94,16 +142,14 @@ impl World for Disk {
         }
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
-            let entry = entry.map_err(io::Error::from)?;
+            let entry = entry.map_err(|error| self.unlisted(error))?;
             if !entry.file_type().is_file() {
                 continue;
             }
-            let path = Utf8PathBuf::from_path_buf(entry.into_path())
-                .map_err(|path| io::Error::other(format!("the path {} is not UTF-8", path.display())))?;
-            match path.strip_prefix(&self.root) {
-                Ok(relative) => files.push(relative.to_owned()),
-                Err(_) => files.push(path),
-            }
+            let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
+                io::Error::other(self.wrong(&path, "has a name that is not UTF-8; rename it"))
+            })?;
+            files.push(self.relative(path));
         }
         files.sort();
         Ok(files)
@@ -206,29 +252,38 @@ struct Survey {
     fingerprint: u64,
     /// The offset of the first byte that is not UTF-8.
     odd: Option<usize>,
+    /// The offset of the first mark of a conflict.
+    conflict: Option<usize>,
 }
 
 impl Survey {
     fn of(stream: &dyn Stream) -> io::Result<Self> {
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         let mut buffer = vec![0; PART];
-        let (mut len, mut odd) = (0, None);
+        let (mut len, mut odd, mut marker, mut at_line) = (0, None, None, true);
         loop {
             let count = stream.read_at(&mut buffer, len as u64)?;
-            let (part, last) = (&buffer[..count], count < PART);
+            let last = count < PART;
+            // Whole lines, for the bytes of a character and of a mark lie in one line.
+            let line = memchr::memrchr(b'\n', &buffer[..count]).filter(|_| !last);
+            let part = &buffer[..line.map_or(count, |line| line + 1)];
             let taken = match std::str::from_utf8(part) {
-                Ok(_) => count,
-                // The part ends within a character, with which the next one begins.
+                Ok(text) => {
+                    marker = marker.or_else(|| conflict(text, at_line).map(|at| len + at));
+                    part.len()
+                }
+                // A long line goes on within a character.
                 Err(error) if error.error_len().is_none() && !last => error.valid_up_to(),
                 Err(error) => {
                     odd.get_or_insert(len + error.valid_up_to());
-                    count
+                    part.len()
                 }
             };
             hasher.write(&part[..taken]);
             len += taken;
+            at_line = line.is_some();
             if last {
-                return Ok(Self { len, fingerprint: hasher.finish(), odd });
+                return Ok(Self { len, fingerprint: hasher.finish(), odd, conflict: marker });
             }
         }
     }
@@ -334,17 +389,23 @@ impl SourceFile {
         std::str::from_utf8(self.bytes()).map_err(|error| error.valid_up_to())
     }
 
-    /// Whether it is text; `id` is its own number, for the place of the first byte that is none.
+    /// Whether it is a text that people mean; `id` is its own number, for the place of what is none: a byte that is part
+    /// of no character, a merge that was left unresolved.
     pub fn utf8(&self, id: FileId) -> Result<(), Diagnostic> {
-        let odd = match &self.content {
-            Content::Held(_) => self.text().err(),
-            Content::Streamed(streamed) => streamed.survey.odd,
+        let (odd, marker) = match &self.content {
+            Content::Held(_) => (self.text().err(), conflict(self.text().unwrap_or_default(), true)),
+            Content::Streamed(streamed) => (streamed.survey.odd, streamed.survey.conflict),
         };
-        odd.map_or(Ok(()), |at| {
-            Err(Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
+        if let Some(at) = odd {
+            return Err(Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
-                .hint("convert it, for example with `iconv -f latin1 -t utf-8`"))
-        })
+                .hint("convert it, for example with `iconv -f latin1 -t utf-8`"));
+        }
+        let Some(marker) = marker else { return Ok(()) };
+        let line = self.line(self.position(marker).line).unwrap_or(marker..marker);
+        Err(Diagnostic::error(&code::SOURCE_CONFLICT, format!("`{}` has a merge conflict in it", self.path))
+            .at(Span::new(id, line), "the version control system wrote this line")
+            .hint("decide for one of the versions, and remove the lines that mark them"))
     }
 
     fn marks(&self) -> &[usize] {
@@ -416,6 +477,20 @@ impl SourceFile {
         }
         Some(start..end)
     }
+}
+
+/// Where a version control system first marks a side of a conflict in a text, which begins a line or not. `=======` alone
+/// may be an underline.
+fn conflict(text: &str, at_line: bool) -> Option<usize> {
+    let begin = |marker: &str| {
+        let line = format!("\n{marker}");
+        if at_line && text.starts_with(marker) {
+            Some(0)
+        } else {
+            memchr::memmem::find(text.as_bytes(), line.as_bytes()).map(|at| at + 1)
+        }
+    };
+    ["<<<<<<< ", ">>>>>>> "].into_iter().filter_map(begin).min()
 }
 
 /// All files that were read, by number, in the order in which they were first asked for.

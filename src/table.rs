@@ -211,8 +211,17 @@ impl Source {
         take: impl FnOnce(&Record<'_>) -> T,
     ) -> Option<T> {
         let Read::Divided(delimiter) = self.format.read else {
-            let Reading::Whole(mut records) = self.records(table, sources) else { return None };
-            return Some(take(&records.nth(row)?.ok()?));
+            let Some(read) = self.format.row else {
+                let Reading::Whole(mut records) = self.records(table, sources) else { return None };
+                return Some(take(&records.nth(row)?.ok()?));
+            };
+            let range = self.range(table, sources, row)?;
+            // Only these bytes are looked at: the whole file may be long.
+            let bytes = sources.file(self.file).bytes().get(self.span(range).range())?;
+            let mut record = read(std::str::from_utf8(bytes).ok()?).next()?.ok()?;
+            record.shift(range.start);
+            self.gather(&mut record);
+            return Some(take(&record));
         };
         let starts = self.rows.get_or_init(|| {
             let Reading::Divided(mut scan) = self.records(table, sources) else { return Vec::new() };
@@ -244,6 +253,19 @@ impl Source {
         let part = sources.file(self.file).part(self.span(range).range());
         let cut = memchr::memchr2(b'\r', b'\n', &part);
         cut.map_or(range.clone(), |length| range.start..range.start + length)
+    }
+
+    /// Where a row is written.
+    fn range(&self, table: &str, sources: &Sources, row: usize) -> Option<&Range<usize>> {
+        let rows = self.rows.get_or_init(|| {
+            let mut records = self.records(table, sources);
+            let mut rows = Vec::new();
+            while let Some(record) = records.next() {
+                rows.push(record.ok().map(|record| record.range));
+            }
+            rows
+        });
+        rows.get(row)?.as_ref()
     }
 
     fn span(&self, range: &Range<usize>) -> Span {
@@ -348,15 +370,7 @@ impl Table {
         if source.is_divided() {
             return source.record(&self.schema.name, sources, row, |record| source.span(&record.range));
         }
-        let rows = source.rows.get_or_init(|| {
-            let mut records = source.records(&self.schema.name, sources);
-            let mut rows = Vec::new();
-            while let Some(record) = records.next() {
-                rows.push(record.ok().map(|record| record.range));
-            }
-            rows
-        });
-        Some(source.span(rows.get(row)?.as_ref()?))
+        Some(source.span(source.range(&self.schema.name, sources, row)?))
     }
 
     /// The number of the row that is written at a line of its file, from 1.

@@ -9,10 +9,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::document::{self, At, Located, Map};
+use crate::document::{self, At, Located, Map, shapes};
 use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
-use crate::source::{FileId, Sources, Span, World};
+use crate::source::{FileId, Sources, Span, Unlisted, World};
+use crate::table::Column;
 use crate::table::spec::ColumnSpec;
 
 /// The name of the file that makes a folder a target.
@@ -114,6 +115,10 @@ pub(crate) struct TargetFile {
     /// Native validators of the rendered tree. `confwright check` does not run them yet.
     #[serde(default)]
     check: Vec<At<CheckSection>>,
+}
+
+impl document::Document for TargetFile {
+    const SHAPE: document::Shape = &shapes::TARGET;
 }
 
 /// What a target's templates use of a project.
@@ -238,8 +243,13 @@ pub fn load(
     let files = match world.list(&project.templates) {
         Ok(files) => files,
         Err(error) => {
-            let message = format!("the folder `{}` cannot be listed: {error}", project.templates);
-            diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message).at_file(&project.templates, ""));
+            let unlisted = error.get_ref().and_then(|error| error.downcast_ref::<Unlisted>());
+            let place = unlisted.map_or(&project.templates, |unlisted| &unlisted.path);
+            let message = match unlisted {
+                Some(unlisted) => unlisted.to_string(),
+                None => format!("the folder `{}` cannot be listed: {error}", project.templates),
+            };
+            diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message).at_file(place, ""));
             return IndexMap::new();
         }
     };
@@ -365,8 +375,12 @@ fn read(
         });
         required.collect()
     });
-    let values =
+    let values: Option<IndexMap<_, _>> =
         values.map(|values| values.entries(file).map(|(name, column)| (name.value, column)).collect());
+    let columns = tables.iter().flatten().flat_map(|(_, table)| &table.columns);
+    for (name, column) in columns.chain(values.iter().flatten()) {
+        Column::resolve(name, &column.value, Some(column.span), diagnostics);
+    }
     if let Some(tables) = &tables {
         for each in artifacts.iter().filter_map(|artifact| artifact.each.as_ref()) {
             if !tables.contains_key(&each.value) {
@@ -626,7 +640,7 @@ fails-on = "stderr"
                 "project::value: the command of check `c` is empty | 24:11 the program and its arguments",
                 "project::value: `stdout` is not a sign of failure | 25:12 `check[1].fails-on` is one of: status, stderr",
                 "project::name: two checks are called `c` | 27:8 the second one | 23:8 the first one",
-                "project::value: `check[2].command[2]`: expected a text, found a whole number | 28:17 not a text",
+                "project::value: `check[2].command[2]`: expected a text, found a whole number | 28:17 not a text | hint: put it between quotes: \"1\"",
             ],
         );
     }

@@ -6,8 +6,8 @@
 //! may have left. Every step that was taken is undone if a later one fails.
 //!
 //! What is promised holds for a process that is killed at any moment. For a machine that loses its power only
-//! the list is synchronised to the disk: golden files are committed to git, and a render makes them again, so
-//! thousands of synchronisations would buy nothing.
+//! the list is synchronised to the disk, and only where something that stands is replaced or deleted: golden files
+//! are committed to git, and a render makes them again, so thousands of synchronisations would buy nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -247,18 +247,22 @@ impl Staging {
     /// Takes every step but the clearing up; what was done is in `undo` even if a step fails.
     fn apply(&mut self, changes: &Changes) -> Result<(), Diagnostic> {
         let mut pending = self.tree.pending().clone();
-        let mut moves = false;
+        let (mut moves, mut replaces) = (false, false);
         for (path, old) in &changes.gone {
-            moves |= old.is_some();
+            replaces |= old.is_some();
             pending.insert(path, old.iter().map(|old| old.sha256));
         }
         for outcome in changes.outcomes.iter().filter(|outcome| outcome.change() != ChangeKind::Unchanged) {
             moves = true;
+            replaces |= outcome.old.is_some();
             let hashes = outcome.old.iter().map(|old| old.sha256).chain([outcome.entry.sha256]);
             pending.insert(outcome.entry.path.as_str(), hashes);
         }
+        moves |= replaces;
         if moves {
-            self.write_own(PENDING, &pending.to_json(), true)?;
+            // The list of a killed render stands too.
+            let sync = replaces || !self.tree.pending().is_empty();
+            self.write_own(PENDING, &pending.to_json(), sync)?;
         }
 
         for (path, old) in &changes.gone {
@@ -315,6 +319,12 @@ impl Staging {
             cleared = cleared.and_then(|()| match look(&pending)? {
                 Some(_) => remove_file(&pending),
                 None => Ok(()),
+            });
+        }
+        if matches!(self.scope, Scope::Retired(_)) {
+            cleared = cleared.and_then(|()| match remove_folder(&self.tree.place("")) {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
+                _ => Ok(()),
             });
         }
         let error = cleared.err()?;

@@ -1,4 +1,5 @@
-//! The reference in `docs/` is made from the code, and stays so: `UPDATE_DOCS=1 cargo test --test docs` writes it anew.
+//! The reference in `docs/` is made from the code, and stays so: `UPDATE_DOCS=1 cargo test --test docs` writes it anew;
+//! likewise the shapes of the TOML files, which the code holds.
 //!
 //! A page may begin with text by hand; what is made stands behind [`MARK`].
 
@@ -26,16 +27,21 @@ fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
 }
 
-/// Holds a file against what it should be, or writes it.
+/// Holds a file of `docs/` against what it should be, or writes it.
 fn is_current(name: &str, expected: &str) {
-    let path = docs().join(name);
+    file_is_current(&format!("docs/{name}"), expected);
+}
+
+/// Holds a file of the repository against what it should be, or writes it.
+fn file_is_current(name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     if there == expected {
         return;
     }
     assert!(
         std::env::var_os("UPDATE_DOCS").is_some(),
-        "docs/{name} is not what the code says; run `UPDATE_DOCS=1 cargo test --test docs` and look at the change"
+        "{name} is not what the code says; run `UPDATE_DOCS=1 cargo test --test docs` and look at the change"
     );
     std::fs::write(path, expected).unwrap();
 }
@@ -79,6 +85,33 @@ fn schemas() {
         let text = serde_json::to_string_pretty(&schema).unwrap();
         is_current(&format!("{name}.schema.json"), &format!("{text}\n"));
     }
+}
+
+#[test]
+fn shapes() {
+    let mut all = BTreeMap::new();
+    for (name, schema) in [("PROJECT", schema::project()), ("TARGET", schema::target())] {
+        let mut shapes = Shapes { root: schema.as_value(), named: BTreeMap::new() };
+        let shape = shapes.shape(shapes.root);
+        shapes.named.insert(name.to_owned(), shape);
+        for (name, shape) in shapes.named {
+            let known = all.entry(name).or_insert_with(|| shape.clone());
+            assert!(*known == shape, "two shapes have one name");
+        }
+    }
+    let mut page =
+        "//! What the schemas of confwright.toml and target.toml say of values. Made from them by \
+                    tests/docs.rs.\n\nuse super::{Kind, PLAIN};\n"
+            .to_owned();
+    for (name, shape) in &all {
+        let visible = if ["PROJECT", "TARGET"].contains(&name.as_str()) { "pub(crate) " } else { "" };
+        write!(page, "\n{visible}static {name}: [Kind; {}] = [\n", shape.len()).unwrap();
+        for kind in shape {
+            writeln!(page, "    {},", kind.written("\n        ", "\n    ")).unwrap();
+        }
+        page.push_str("];\n");
+    }
+    file_is_current("src/document/shapes.rs", &page);
 }
 
 #[test]
@@ -417,4 +450,137 @@ fn the_templates_shown_are_right() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(place("golden/2").exists(), "the page shows fewer templates than it did");
+}
+
+/// What the schema of a TOML file says of values.
+struct Shapes<'a> {
+    root: &'a Value,
+    /// The shapes with a definition in the schema, by the names of their statics.
+    named: BTreeMap<String, Vec<Kind>>,
+}
+
+/// One kind of value: what it is called, its texts, and its other fields as Rust.
+#[derive(Clone, PartialEq, Default)]
+struct Kind {
+    name: Option<&'static str>,
+    noun: Option<String>,
+    texts: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Shapes<'_> {
+    fn definition(&self, reference: &str) -> Value {
+        self.root.pointer(reference.trim_start_matches('#')).unwrap().clone()
+    }
+
+    /// The kinds of value that a schema accepts; null is no value of TOML.
+    fn shape(&mut self, schema: &Value) -> Vec<Kind> {
+        let several = ["allOf", "anyOf", "oneOf"].into_iter().find_map(|key| schema[key].as_array());
+        let mut kinds: Vec<Kind> = if let Some(reference) = schema["$ref"].as_str() {
+            self.shape(&self.definition(reference))
+        } else if let Some(several) = several {
+            several.iter().flat_map(|schema| self.shape(schema)).collect()
+        } else {
+            let types = schema["type"].as_array().map(Vec::as_slice);
+            let types = types.unwrap_or(std::slice::from_ref(&schema["type"]));
+            let types = types.iter().map(Value::as_str).filter(|name| *name != Some("null"));
+            types.map(|name| self.kind(schema, name)).collect()
+        };
+        for kind in &mut kinds {
+            kind.noun = kind.noun.take().or(schema["title"].as_str().map(str::to_owned));
+        }
+        // The texts of an enumeration with descriptions are a schema each.
+        kinds.dedup_by(|next, first| {
+            let same = !first.texts.is_empty() && !next.texts.is_empty() && first.noun == next.noun;
+            if same {
+                first.texts.append(&mut next.texts);
+            }
+            same
+        });
+        kinds
+    }
+
+    fn kind(&mut self, schema: &Value, name: Option<&str>) -> Kind {
+        let texts = |key: &str| schema[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut others = Vec::new();
+        if name == Some("array") && schema["items"].is_object() {
+            others.push(format!("entries: {}", self.reference(&schema["items"])));
+        }
+        if let (Some("object"), Some(keys)) = (name, schema["properties"].as_object()) {
+            let keys = keys
+                .iter()
+                .map(|(key, schema)| format!("\n            ({key:?}, {}),", self.reference(schema)));
+            others.push(format!("keys: &[{}\n        ]", keys.collect::<String>()));
+        }
+        match &schema["additionalProperties"] {
+            Value::Bool(false) => others.push("others: None".to_owned()),
+            schema if schema.is_object() => {
+                others.push(format!("others: Some({})", self.reference(schema)));
+            }
+            _ => {}
+        }
+        let required: Vec<&str> = texts("required").collect();
+        if !required.is_empty() {
+            others.push(format!("required: &{required:?}"));
+        }
+        Kind {
+            name: match name {
+                Some("string") if schema["format"] == "date" => Some("a date"),
+                Some("string") => Some("a text"),
+                Some("integer") => Some("a whole number"),
+                Some("number") => Some("a number"),
+                Some("boolean") => Some("true or false"),
+                Some("array") => Some("a list"),
+                Some("object") => Some("a table"),
+                _ => None,
+            },
+            noun: None,
+            texts: schema["const"].as_str().into_iter().chain(texts("enum")).map(str::to_owned).collect(),
+            others,
+        }
+    }
+
+    /// How one shape refers to another: by the name of its definition, if it has one.
+    fn reference(&mut self, schema: &Value) -> String {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let mut name = String::new();
+            for character in reference.trim_start_matches("#/definitions/").chars() {
+                if character.is_uppercase() && !name.is_empty() {
+                    name.push('_');
+                }
+                name.extend(character.to_uppercase());
+            }
+            if !self.named.contains_key(&name) {
+                // Known from here on, as it may refer to itself.
+                self.named.insert(name.clone(), Vec::new());
+                let shape = self.shape(&self.definition(reference));
+                self.named.insert(name.clone(), shape);
+            }
+            return format!("&{name}");
+        }
+        let several = ["allOf", "anyOf"].into_iter().find_map(|key| schema[key].as_array());
+        let mut several = several.into_iter().flatten().filter(|schema| schema["type"] != "null");
+        if let (Some(only), None) = (several.next(), several.next()) {
+            return self.reference(only);
+        }
+        let shape = self.shape(schema);
+        if shape == [Kind::default()] {
+            return "&[]".to_owned();
+        }
+        let kinds: Vec<String> = shape.iter().map(|kind| kind.written(" ", " ")).collect();
+        format!("&[{}]", kinds.join(", "))
+    }
+}
+
+impl Kind {
+    fn written(&self, space: &str, end: &str) -> String {
+        let mut fields: Vec<String> = self.name.iter().map(|name| format!("name: Some({name:?})")).collect();
+        if !self.texts.is_empty() {
+            fields.extend(self.noun.iter().map(|noun| format!("noun: Some({noun:?})")));
+            fields.push(format!("texts: &{:?}", self.texts));
+        }
+        fields.extend(self.others.iter().cloned());
+        fields.push("..PLAIN".to_owned());
+        format!("Kind {{{space}{}{end}}}", fields.join(&format!(",{space}")))
+    }
 }

@@ -12,7 +12,7 @@ use super::diff::compare;
 use super::render::{artifacts, artifacts_of, retired};
 use super::session::Session;
 use super::{Exit, Part};
-use crate::compile::{Compilation, RenderFailure};
+use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{ChangeKind, Changes};
@@ -60,6 +60,7 @@ impl Check {
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
             session.diagnostics.extend(compared.environment.check_structure(&session.sources));
+            session.diagnostics.extend(unchecked(compared.environment));
             for span in &compared.environment.raw {
                 session.diagnostics.push(
                     Diagnostic::warning(
@@ -170,6 +171,28 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
                 .at_file(path.clone(), "")
                 .hint("run `confwright render` and commit the result"),
         );
+    }
+    list
+}
+
+/// The columns of certificates that cannot be judged.
+fn unchecked(environment: &Environment) -> Vec<Diagnostic> {
+    let mut list = Vec::new();
+    for table in environment.tables.iter().filter(|table| !table.is_empty()) {
+        let schema = table.schema();
+        for column in schema.columns.iter().filter(|column| column.ty.is_unchecked()) {
+            let message = format!(
+                "the certificates of the column `{}` of the table `{}` are not checked",
+                column.name, schema.name
+            );
+            list.push(
+                Diagnostic::warning(&code::TABLE_UNCHECKED, message)
+                    .at(column.span.unwrap_or(schema.span), "this column has no `local` folder")
+                    .hint(
+                        "name a folder of the project with the public certificates: `local = \"pki/certs\"`",
+                    ),
+            );
+        }
     }
     list
 }

@@ -1,5 +1,6 @@
 //! `confwright diff`: the golden tree against a fresh compile.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -10,15 +11,16 @@ use similar::{ChangeTag, TextDiff};
 use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
-use crate::compile::{Compilation, Environment, RenderFailure};
-use crate::diagnostic::{Diagnostic, code};
+use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::report::{ArtifactChange, Status};
 use crate::source::Disk;
 
 /// Show what a render would change
 ///
-/// Prints the unified difference from the golden tree to what the sources give. Nothing is written.
+/// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. Nothing is
+/// written.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix"
@@ -55,10 +57,12 @@ pub(super) fn compare<'a>(
     let selection = part.selection();
     let current = folders(compilation);
     let mut all = Vec::new();
+    let mut refused = ByEnvironment::default();
     session.rendering(compilation);
     for environment in &compilation.environments {
         let tree = session.diagnostics.take(Tree::open(root, &environment.folder))?;
         let mut outcomes = Vec::with_capacity(environment.artifacts.len());
+        let mut found = Diagnostics::default();
         for planned in &environment.artifacts {
             let outcome = tree.compare(&planned.artifact(compilation), |sink| {
                 environment.render(planned, &session.sources, sink)
@@ -66,14 +70,16 @@ pub(super) fn compare<'a>(
             session.rendered();
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(RenderFailure::Diagnostic(diagnostic)) => session.diagnostics.push(*diagnostic),
+                Err(RenderFailure::Diagnostic(diagnostic)) => found.push(*diagnostic),
                 Err(RenderFailure::Sink(error)) => {
                     let message = format!("`{}` cannot be compared: {error}", planned.path);
-                    session.diagnostics.push(Diagnostic::error(&code::SOURCE_READ, message));
+                    found.push(Diagnostic::error(&code::SOURCE_READ, message));
                 }
             }
         }
-        if session.diagnostics.has_errors() {
+        let sound = !found.has_errors();
+        refused.add(&environment.name, found);
+        if !sound {
             continue;
         }
         let changes = tree.changes(outcomes, &scope(environment, &selection));
@@ -84,6 +90,7 @@ pub(super) fn compare<'a>(
         let changes = tree.changes(Vec::new(), &Scope::Retired(current.clone()));
         all.push(Compared { environment, tree, changes });
     }
+    session.diagnostics.append(refused.merge(&compilation.project, compilation.environments.len()));
     session.diagnostics.extend(session.sources.changed(disk));
     (!session.diagnostics.has_errors()).then_some(all)
 }
@@ -109,9 +116,12 @@ impl Diff {
             let known = all.iter().flat_map(|compared| &compared.changes.list);
             if !known.into_iter().any(|change| change.path.starts_with(wanted)) {
                 let message = format!("`{wanted}` is no artifact and no folder of artifacts");
-                session.diagnostics.push(
-                    Diagnostic::error(&code::USAGE, message).hint("`confwright list` names the artifacts"),
-                );
+                let known = all.iter().flat_map(|compared| &compared.changes.list);
+                let near = nearest_path(wanted, known.map(|change| change.path.as_path()));
+                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`confwright list` names the artifacts".to_owned(),
+                }));
             }
         }
         if session.diagnostics.has_errors() {
@@ -171,6 +181,16 @@ fn below(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
         Ok(relative) if root.join(relative).exists() || !root.join(path).exists() => relative.to_owned(),
         _ => path.to_owned(),
     }
+}
+
+/// The artifact or folder that may be meant by a path: one that ends with it, or whose name is near.
+fn nearest_path<'a>(wanted: &Utf8Path, artifacts: impl Iterator<Item = &'a Utf8Path>) -> Option<&'a str> {
+    let mut known: BTreeSet<&Utf8Path> = artifacts.flat_map(Utf8Path::ancestors).collect();
+    // Of these it is known that they do not hold it.
+    known.retain(|path| !wanted.starts_with(path));
+    let known = || known.iter().copied();
+    let end = known().find(|path| path.ends_with(wanted));
+    end.map(Utf8Path::as_str).or_else(|| nearest(wanted.as_str(), known().map(Utf8Path::as_str)))
 }
 
 /// An artifact that differs, with both its contents.
@@ -299,8 +319,9 @@ impl Paint {
             let (added, removed) = rows.iter().fold((0, 0), |(a, r), row| (a + row.1, r + row.2));
             writeln!(
                 out,
-                " {} changed, {added} lines added, {removed} removed",
-                super::render::artifacts_of(rows.len())
+                " {} changed, {added} line{} added, {removed} removed",
+                super::render::artifacts_of(rows.len()),
+                if added == 1 { "" } else { "s" }
             )?;
         }
         Ok(())

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
-use crate::compile::{Compilation, Environment, RenderFailure, Selection};
+use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, code};
-use crate::golden::{self, ChangeKind, Changes, Scope};
+use crate::golden::{self, Change, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
 use crate::source::Disk;
 use crate::write::Batch;
@@ -61,6 +61,7 @@ impl Render {
             }
         }
         session.rendering(&compilation);
+        let mut refused = ByEnvironment::default();
         for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
             for planned in &environment.artifacts {
                 let staged = staging.stage(&planned.artifact(&compilation), |sink| {
@@ -72,10 +73,11 @@ impl Render {
                     Err(RenderFailure::Diagnostic(diagnostic)) => {
                         let fatal =
                             [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
-                        session.diagnostics.push(*diagnostic);
                         if fatal {
+                            session.diagnostics.push(*diagnostic);
                             return session.fail(NOTHING);
                         }
+                        refused.add(&environment.name, [*diagnostic]);
                     }
                     Err(RenderFailure::Sink(error)) => {
                         let message = format!("`{}` cannot be staged: {error}", planned.path);
@@ -85,18 +87,19 @@ impl Render {
                 }
             }
         }
+        session.diagnostics.append(refused.merge(&compilation.project, compilation.environments.len()));
         session.diagnostics.extend(session.sources.changed(&disk));
         if session.diagnostics.has_errors() {
             return session.fail(NOTHING);
         }
         match batch.commit(self.force) {
             Ok(all) => {
+                session.say(&summary(&all))?;
                 let mut changes = Vec::new();
                 for tree in all {
                     session.diagnostics.append(tree.warnings.clone());
                     changes.extend(artifacts(&tree));
                 }
-                session.say(&summary(&changes))?;
                 session.report(Status::Clean, changes, NOTHING)
             }
             Err(refused) => {
@@ -147,18 +150,27 @@ pub(super) fn artifacts(changes: &Changes) -> Vec<ArtifactChange> {
 }
 
 /// What a render did, in a line for each file that it touched and one for the rest.
-fn summary(changes: &[ArtifactChange]) -> String {
+fn summary(all: &[Changes]) -> String {
     /// More lines than this say no more than their number.
     const MOST: usize = 20;
-    let touched: Vec<&ArtifactChange> =
-        changes.iter().filter(|change| change.change != ChangeKind::Unchanged).collect();
-    let mut lines: Vec<String> = touched
+    let changes: Vec<&Change> = all.iter().flat_map(|changes| &changes.list).collect();
+    let line = |what: &str, path: &Utf8Path| format!("{what:>9} {path}");
+    let mut lines: Vec<String> = changes
         .iter()
-        .take(MOST)
-        .map(|change| format!("{:>9} {}", change.change.name(), change.path))
+        .filter_map(|change| match (change.change, change.sets_mode) {
+            (ChangeKind::Unchanged, mode) => {
+                mode.map(|mode| format!("{} is {mode:04o} now", line("mode of", &change.path)))
+            }
+            (kind, _) => Some(line(kind.name(), &change.path)),
+        })
         .collect();
-    if touched.len() > MOST {
-        lines.push(format!("          … and {} more", touched.len() - MOST));
+    if lines.is_empty() {
+        lines.extend(all.iter().flat_map(Changes::written).map(|path| line("written", &path)));
+    }
+    let touched = lines.len();
+    if touched > MOST {
+        lines.truncate(MOST);
+        lines.push(format!("          … and {} more", touched - MOST));
     }
     let count = |kind: ChangeKind| changes.iter().filter(|change| change.change == kind).count();
     let mut parts = Vec::new();

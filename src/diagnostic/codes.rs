@@ -24,8 +24,9 @@ macro_rules! codes {
 }
 
 codes! {
-    SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, or not permitted.";
+    SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, a device or a pipe, or not permitted.";
     SOURCE_UTF8 = "source::utf8", "A file is not UTF-8; convert it, for example with iconv.";
+    SOURCE_CONFLICT = "source::conflict", "A file has the marks of an unresolved merge in it; resolve it.";
     SOURCE_CHANGED = "source::changed", "An input changed while it was being compiled; run again.";
 
     PROJECT_MISSING = "project::missing", "There is no confwright.toml in this folder or above it.";
@@ -48,13 +49,14 @@ codes! {
     TABLE_CYCLE = "table::cycle", "Rows refer to each other in a circle.";
     TABLE_DEPTH = "table::depth", "A chain of references from row to row is too long.";
     TABLE_CERT = "table::cert", "A certificate file that a row names is not a certificate chain.";
+    TABLE_UNCHECKED = "table::unchecked", "The certificates of a column are not checked: it names no folder with the public ones.";
 
     TARGET_MISSING = "target::missing", "A target has no folder with a target.toml under templates/.";
     TARGET_REQUIRES = "target::requires", "The project lacks a table, a column or a value that a target requires, or its type does not fit.";
 
     TEMPLATE_SYNTAX = "template::syntax", "A template is not well-formed.";
     TEMPLATE_MISSING = "template::missing", "A template is extended, included or named that does not exist.";
-    TEMPLATE_CYCLE = "template::cycle", "Templates include or extend each other in a circle.";
+    TEMPLATE_CYCLE = "template::cycle", "Templates include or extend each other in a circle, or components call each other without end.";
     TEMPLATE_UNKNOWN_VARIABLE = "template::unknown-variable", "A template uses a name that is not defined at that place.";
     TEMPLATE_UNKNOWN_COLUMN = "template::unknown-column", "A template uses a column that its table does not have.";
     TEMPLATE_UNKNOWN_VALUE = "template::unknown-value", "A template uses a value that the project does not have.";

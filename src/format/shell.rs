@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::json::excerpt;
 use super::mark::{Emitted, Kind};
-use super::text::one_line;
+use super::text::{LINE_BREAK, one_line};
 use super::{Fault, Refused, Writer};
 
 pub(super) fn writer() -> Box<dyn Writer> {
@@ -524,15 +524,22 @@ impl Shell {
         Ok(())
     }
 
-    /// Refuses a line of a body that a value makes the last one.
+    /// Refuses a line of a body that a value makes the last one, or that dash does not read as it is.
     fn end_line(&mut self) -> Result<(), Refused> {
-        match &self.body {
-            Some(heredoc) if self.line.has_value && self.line.text.starts_with(&heredoc.delimiter) => {
-                Err(Refused::value(format!(
-                    "with this value the line reads like `{}`, the end of the here-document",
-                    String::from_utf8_lossy(&heredoc.delimiter)
-                )))
-            }
+        let Some(heredoc) = self.body.as_ref().filter(|_| self.line.has_value) else { return Ok(()) };
+        let delimiter = String::from_utf8_lossy(&heredoc.delimiter);
+        let common = self.line.text.iter().zip(&heredoc.delimiter).take_while(|(a, b)| a == b).count();
+        match self.line.text.get(common) {
+            _ if common == heredoc.delimiter.len() => Err(Refused::value(format!(
+                "with this value the line reads like `{delimiter}`, the end of the here-document"
+            ))),
+            // Where it has compared a part of the delimiter, dash (seen in 0.5.12) drops such a byte.
+            Some(byte) if common > 0 && !byte.is_ascii() => Err(Refused {
+                hint: "give the here-document a delimiter that no line begins like, such as `_END_`",
+                ..Refused::value(format!(
+                    "with this value the line begins like `{delimiter}`, the end of the here-document, and then has a character outside ASCII, which some shells lose a part of"
+                ))
+            }),
             _ => Ok(()),
         }
     }
@@ -733,7 +740,7 @@ impl Writer for Shell {
         if !self.pending.is_empty()
             && let Some(at) = text.find('\n')
         {
-            return Err(Refused::character(at, '\n', "a line break", "the line that begins a here-document"));
+            return Err(Refused::character(at, '\n', LINE_BREAK, "the line that begins a here-document"));
         }
         let start = out.len();
         if self.body.is_some() {

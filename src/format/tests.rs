@@ -390,6 +390,20 @@ proptest! {
 }
 
 #[test]
+fn a_line_that_begins_like_the_end_of_its_here_document() {
+    for (value, begins) in
+        [("Eötvös", true), ("E\u{feff}", true), ("EOé", true), ("Else", false), ("é", false)]
+    {
+        assert_eq!(misread(value), None, "{value}");
+        for template in ["cat <<EOF\n§\nEOF\n", "cat <<-'EOF'\n\t§\n\tEOF\n"] {
+            let refused = render("shell", template, Kind::Text, value);
+            assert_eq!(refused.is_err(), begins, "{value}: {refused:?}");
+        }
+        assert!(render("shell", "cat <<_END_\n§\n_END_\n", Kind::Text, value).is_ok(), "{value}");
+    }
+}
+
+#[test]
 fn values_may_be_long() {
     let value = "'\"$`\\\n<".repeat(1 << 13);
     let misread =

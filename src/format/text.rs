@@ -35,12 +35,15 @@ pub(super) fn one_line(text: &str, place: &str) -> Result<(), Refused> {
     }
 }
 
+/// What [`invisible`] calls a character that begins another line.
+pub(super) const LINE_BREAK: &str = "a line break";
+
 /// What is wrong with a character in a value of one line, if anything is: line breaks (also U+0085, U+2028 and
 /// U+2029, which some programs take for one), the control characters of ASCII and Latin-1, and the embeddings,
 /// overrides and isolates of bidirectional text, by which a line can read other than it is.
 pub(super) fn invisible(character: char) -> Option<&'static str> {
     match character {
-        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some("a line break"),
+        '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some(LINE_BREAK),
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => Some("a bidirectional control character"),
         _ if character.is_control() => Some("a control character"),
         _ => None,

@@ -33,7 +33,7 @@ pub struct Column {
     pub default: Option<Value>,
     /// The expression that computes the value; the column is then in no source.
     pub expr: Option<String>,
-    /// Where it is declared; nothing where the source's header or a target's requirement is all there is.
+    /// Where it is declared, or required by a target; nothing where the source's header is all there is.
     pub span: Option<Span>,
     limits: Limits,
 }
@@ -157,6 +157,24 @@ impl ColumnType {
         !matches!(self, Self::Int | Self::Float | Self::Bool | Self::Port | Self::List { .. })
     }
 
+    /// The folder with the public certificates that cells name, in a list or not.
+    pub(super) fn certificates(&self) -> Option<&str> {
+        match self {
+            Self::Cert { local } => local.as_deref(),
+            Self::List { of, .. } => of.ty.certificates(),
+            _ => None,
+        }
+    }
+
+    /// Whether cells name certificates that nothing checks.
+    pub fn is_unchecked(&self) -> bool {
+        match self {
+            Self::Cert { local } => local.is_none(),
+            Self::List { of, .. } => of.ty.is_unchecked(),
+            _ => false,
+        }
+    }
+
     fn parser(&self) -> Option<fn(&str) -> types::Parsed> {
         Some(match self {
             Self::String | Self::Ref(_) => types::string,
@@ -186,16 +204,20 @@ impl ColumnType {
     }
 
     /// What `min` and `max` compare, and how messages call its unit; nothing for a type without an order.
-    fn measure(&self, value: &Value) -> Option<(Measure, &'static str)> {
+    fn measure(&self, value: &Value) -> Option<(Measure, Unit)> {
         let text = value.text();
         Some(match (self, value) {
-            (_, Value::Int(int)) => (Measure::Whole((*int).into()), ""),
-            (_, Value::Float(float)) => (Measure::Real(*float), ""),
-            (Self::Size, _) => (types::measure_size(&text)?, ""),
-            (Self::Duration, _) => (types::measure_duration(&text)?, ""),
-            (Self::Date, _) => (types::measure_date(&text)?, ""),
-            (Self::List { .. }, Value::List(entries)) => (Measure::Whole(count(entries.len())), " entries"),
-            _ if self.is_words() => (Measure::Whole(count(text.chars().count())), " characters"),
+            (_, Value::Int(int)) => (Measure::Whole((*int).into()), None),
+            (_, Value::Float(float)) => (Measure::Real(*float), None),
+            (Self::Size, _) => (types::measure_size(&text)?, None),
+            (Self::Duration, _) => (types::measure_duration(&text)?, None),
+            (Self::Date, _) => (types::measure_date(&text)?, None),
+            (Self::List { .. }, Value::List(entries)) => {
+                (Measure::Whole(count(entries.len())), Some(("entry", "entries")))
+            }
+            _ if self.is_words() => {
+                (Measure::Whole(count(text.chars().count())), Some(("character", "characters")))
+            }
             _ => return None,
         })
     }
@@ -215,12 +237,28 @@ impl ColumnType {
         )
     }
 
+    /// Whether formats that know numbers and truth values write its values as these.
+    fn has_literals(&self) -> bool {
+        matches!(self, Self::Int | Self::Float | Self::Port | Self::Bool)
+    }
+
     fn is_ordered(&self) -> bool {
         matches!(self, Self::Int | Self::Float | Self::Port | Self::Size | Self::Duration | Self::Date)
     }
 
     fn is_address(&self) -> bool {
         matches!(self, Self::Ipv4 | Self::Ipv6 | Self::Ip | Self::Cidr | Self::Interface)
+    }
+}
+
+/// What `min` and `max` count, in the singular and in the plural; nothing where the value is a number itself.
+type Unit = Option<(&'static str, &'static str)>;
+
+fn with_unit(number: &str, unit: Unit) -> String {
+    match unit {
+        None => number.to_owned(),
+        Some((one, _)) if number == "1" => format!("1 {one}"),
+        Some((_, many)) => format!("{number} {many}"),
     }
 }
 
@@ -354,11 +392,11 @@ impl Column {
                 let message = format!("an object is not {}", self.expected());
                 return Err(Fault::new(&code::TABLE_TYPE, message));
             }
-            Raw::Text(text) if matches!(self.ty, ColumnType::Bool) => {
-                let fault = Fault::wrong(text, "a truth value: it is text");
-                return Err(match &**text {
-                    "true" | "false" => fault.hint(format!("leave out the quotes: {text}")),
-                    _ => fault.hint("write true or false, without quotes"),
+            Raw::Text(text) if self.ty.has_literals() => {
+                let fault = Fault::wrong(text, &format!("{}: it is text", self.expected()));
+                return Err(match self.parse(text) {
+                    Ok(_) => fault.hint(format!("leave out the quotes: {text}")),
+                    Err(other) => Fault { hint: other.hint, ..fault },
                 });
             }
             Raw::Plain(text) | Raw::Text(text) | Raw::Number(text) => text,
@@ -504,18 +542,20 @@ impl Column {
         if min.is_some() || max.is_some() {
             let Some((measure, unit)) = self.ty.measure(value) else { return Ok(()) };
             let found = || match measure {
-                Measure::Whole(number) if !unit.is_empty() => format!("has {number}{unit}, "),
+                Measure::Whole(number) if unit.is_some() => {
+                    format!("has {}, ", with_unit(&number.to_string(), unit))
+                }
                 _ => "is ".to_owned(),
             };
             if let Some(min) = min
                 && measure < min.measure
             {
-                return fault(format!("{}less than the `min` of {}{unit}", found(), min.text));
+                return fault(format!("{}less than the `min` of {}", found(), with_unit(&min.text, unit)));
             }
             if let Some(max) = max
                 && measure > max.measure
             {
-                return fault(format!("{}more than the `max` of {}{unit}", found(), max.text));
+                return fault(format!("{}more than the `max` of {}", found(), with_unit(&max.text, unit)));
             }
         }
         if let Some(pattern) = pattern
@@ -722,6 +762,7 @@ impl Resolver<'_> {
         {
             let message = format!("the `min` of the column `{}` is above its `max`", self.name);
             self.report(message, "no value lies between them", None);
+            (limits.min, limits.max) = (None, None);
         }
         match &fields.pattern {
             Some(_) if composite => self.stray("pattern", ty),
@@ -1163,6 +1204,62 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_nothing_keeps_is_told_once() {
+        let mut diagnostics = Diagnostics::default();
+        let column =
+            Column::resolve("x", &spec("{ type = 'int', min = 5, max = 3 }"), None, &mut diagnostics);
+        assert_eq!(diagnostics.len(), 1);
+        assert_eq!(outcome(&column, "4"), "4");
+    }
+
+    #[test]
+    fn one_is_told_as_one() {
+        let told = [
+            ("{ type = 'list', max = 1 }", "a b", "`a b` has 2 entries, more than the `max` of 1 entry"),
+            ("{ type = 'list', min = 2 }", "a", "`a` has 1 entry, less than the `min` of 2 entries"),
+            ("{ max = 1 }", "ab", "`ab` has 2 characters, more than the `max` of 1 character"),
+        ];
+        for (declaration, cell, message) in told {
+            assert_eq!(outcome(&column(declaration), cell), format!("table::constraint: {message} ()"));
+        }
+    }
+
+    #[test]
+    fn text_is_no_number() {
+        let read = |declaration: &str, value: &str| {
+            let value: toml::Table = toml::from_str(&format!("x = {value}")).unwrap();
+            column(declaration).parse_toml(&value["x"]).map_err(|fault| (fault.message, fault.hint))
+        };
+        for (ty, literal) in [("'int'", "25"), ("'port'", "25"), ("'float'", "2.5"), ("'bool'", "true")] {
+            assert!(read(ty, literal).is_ok());
+            let (message, hint) = read(ty, &format!("'{literal}'")).unwrap_err();
+            assert!(message.ends_with(": it is text"), "{message}");
+            assert_eq!(hint, Some(format!("leave out the quotes: {literal}")));
+        }
+        assert_eq!(read("'string'", "25"), Ok(Value::Text("25".into())));
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_so() {
+        for (ty, cell, hint) in [
+            ("'size'", "16384PiB", "a size is less than 16384PiB, which are 2^64 bytes"),
+            (
+                "'size'",
+                "99999999999999999999999999999999999999999999",
+                "a size is less than 16384PiB, which are 2^64 bytes",
+            ),
+            ("'float'", "1e999", "it has to lie between -1.7976931348623157e308 and 1.7976931348623157e308"),
+        ] {
+            assert!(
+                outcome(&column(ty), cell).ends_with(&format!("({hint})")),
+                "{}",
+                outcome(&column(ty), cell)
+            );
+        }
+        assert_eq!(outcome(&column("'size'"), "16383PiB"), "16383PiB");
+    }
+
+    #[test]
     fn enums_and_lists() {
         let colour = column("{ type = 'enum', values = ['red', 'green', 3] }");
         assert_eq!(outcome(&colour, "3"), "3");
@@ -1203,7 +1300,7 @@ mod tests {
             ("{ type = 'enum', values = ['a', 'a'] }", "`a` is twice in the `values` of the column `x`"),
             (
                 "{ type = 'int', min = 'a' }",
-                "the `min` of the column `x` does not fit: `a` is not a whole number",
+                "the `min` of the column `x` does not fit: `a` is not a whole number: it is text",
             ),
             ("{ type = 'int', min = 3, max = 2 }", "the `min` of the column `x` is above its `max`"),
             (
@@ -1226,7 +1323,7 @@ mod tests {
             ),
             (
                 "{ type = 'int', default = 'a' }",
-                "the `default` of the column `x` does not fit: `a` is not a whole number",
+                "the `default` of the column `x` does not fit: `a` is not a whole number: it is text",
             ),
             (
                 "{ type = 'int', default = 9, max = 5 }",

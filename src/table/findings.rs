@@ -36,7 +36,10 @@ impl Findings {
         for ((table, what), (count, rest)) in self.counts {
             let Some(first) = rest else { continue };
             let more = count - MOST;
-            let message = format!("{more} more {what} of the table `{table}` are wrong");
+            let message = match more {
+                1 => format!("one more of the {what} of the table `{table}` is wrong"),
+                _ => format!("{more} more {what} of the table `{table}` are wrong"),
+            };
             let labels = first.labels.into_iter().take(1);
             let labels =
                 labels.map(|label| crate::diagnostic::Label { text: "from here on".to_owned(), ..label });

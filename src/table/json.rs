@@ -25,6 +25,12 @@ pub(super) fn open(text: &str) -> Result<Records<'_>, Flaw> {
     }
 }
 
+/// The row that a text is.
+pub(super) fn row(text: &str) -> Records<'_> {
+    let document = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
+    Box::new(document.ok().and_then(|document| document.value).map(record).into_iter())
+}
+
 fn range(place: Place) -> std::ops::Range<usize> {
     place.start..place.end
 }

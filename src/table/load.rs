@@ -15,8 +15,7 @@ use super::scan::Scan;
 use super::unique::{self, Seen, Values};
 use super::value::shown;
 use super::{
-    Column, ColumnType, Fault, Keys, Schema, Source, Table, Tables, Value, Wrong, cert, graph, identity,
-    resolve,
+    Column, Fault, Keys, Schema, Source, Table, Tables, Value, Wrong, cert, graph, identity, resolve,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::source::{Sources, Span, World};
@@ -346,8 +345,11 @@ impl Loader<'_> {
                 let message = format!("row {} has {cells} instead of {width}", row + 1);
                 let expected = schema.columns.iter().filter(|column| column.expr.is_none());
                 let names = expected.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-                Diagnostic::error(&code::TABLE_RAGGED, message)
-                    .at(source.span(&record.range), format!("the columns are {}", shown(&names)))
+                let mut diagnostic = Diagnostic::error(&code::TABLE_RAGGED, message)
+                    .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
+                let mut cells = record.cells.iter();
+                diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                diagnostic
             }),
             Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
         };
@@ -364,14 +366,18 @@ impl Loader<'_> {
                 return;
             }
         };
-        if source.width.is_none() {
-            check_names(schema, source, &record, &mut pass.unknown, findings);
-        }
+        let misspelt = match source.width {
+            None => check_names(schema, source, &record, &mut pass.unknown, findings),
+            Some(_) => Vec::new(),
+        };
         let mut wrong = Vec::new();
         let cells = table.read(source, &record, &mut |column, fault, range| {
             *whole = false;
             wrong.push(column);
             let column = &schema.columns[column];
+            if range.is_none() && misspelt.contains(&column.name.as_str()) {
+                return;
+            }
             if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
                 findings.unsound.insert(schema.name.clone());
             } else {
@@ -384,6 +390,8 @@ impl Loader<'_> {
         for seen in &mut pass.seen {
             let is_key = seen.columns == schema.key;
             if let Some(first) = seen.insert(row, &cells) {
+                // One of them is meant to be another row, to which cells may refer.
+                *whole &= !is_key;
                 findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
                     self.twice(table, &seen.columns, &cells, row, first)
                 });
@@ -393,12 +401,11 @@ impl Loader<'_> {
             }
         }
         for (at, column) in schema.columns.iter().enumerate() {
-            if let (ColumnType::Cert { local: Some(folder) }, Value::Text(path)) = (&column.ty, &cells[at]) {
-                let name = Utf8Path::new(path).file_name().unwrap_or_default();
-                let cell = source.cell(&record, at, column);
-                let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
-                pass.certificates.push((Utf8Path::new(folder).join(name), source.span(&range)));
-            }
+            let Some(folder) = column.ty.certificates() else { continue };
+            let cell = source.cell(&record, at, column);
+            let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
+            let files = files(folder, &cells[at]);
+            pass.certificates.extend(files.map(|path| (path, source.span(&range))));
         }
         match held {
             Some(held) => held.push(cells.into_boxed_slice()),
@@ -466,7 +473,8 @@ impl Loader<'_> {
     ) -> Diagnostic {
         let line = source.head(self.sources, range.unwrap_or(&record.range));
         let place = source.span(&line);
-        match wrong {
+        let quotes = range.and_then(|range| quotes(source, self.sources, range));
+        let mut diagnostic = match wrong {
             Wrong::Value(fault) => {
                 let label = match range {
                     None => format!("this row has no `{}`", column.name),
@@ -475,7 +483,9 @@ impl Loader<'_> {
                 value_fault(column, fault, place, label)
             }
             Wrong::Key(key) => self.key_fault(column, &key, place),
-        }
+        };
+        diagnostic.hints.extend(quotes);
+        diagnostic
     }
 
     /// Whether all rows of the table that a column refers to have their key. Where one is wrong itself, a
@@ -766,6 +776,12 @@ impl Loader<'_> {
             });
             match value {
                 Ok(value) => {
+                    if let Some(folder) = column.ty.certificates() {
+                        let place = self.row_head(table, row).unwrap_or(table.schema.span);
+                        for path in files(folder, &value) {
+                            self.certificates.entry(path).or_default().push(place);
+                        }
+                    }
                     if let Some(held) = &mut self.tables.map[number].held {
                         held[row][at] = value;
                     }
@@ -795,6 +811,7 @@ impl Loader<'_> {
                 let cells = table.held(row).unwrap_or_default();
                 for seen in &mut all_seen {
                     if let Some(first) = seen.insert(row, cells) {
+                        whole &= seen.columns != schema.key;
                         findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
                             self.twice(table, &seen.columns, cells, row, first)
                         });
@@ -832,7 +849,7 @@ impl<'p> Pass<'p> {
         let looks = columns.map(|(at, column)| {
             let is_seen = self.seen.iter().any(|seen| seen.columns.contains(&at));
             let keys = self.table.lookups[at].as_deref();
-            let is_file = matches!(column.ty, ColumnType::Cert { local: Some(_) });
+            let is_file = column.ty.certificates().is_some();
             Some(Look {
                 column,
                 cell: self.source.order.get(at).copied().flatten()?,
@@ -896,32 +913,41 @@ impl<'p> Pass<'p> {
     }
 }
 
-/// The keys of a record that names its cells have to be columns; each other one is told once.
-fn check_names(
-    schema: &Schema,
+/// The keys of a record that names its cells have to be columns; each other one is told once. Returns the columns
+/// that are there under a misspelt name.
+fn check_names<'c>(
+    schema: &'c Schema,
     source: &Source,
     record: &Record<'_>,
     unknown: &mut BTreeSet<String>,
     findings: &mut Findings,
-) {
+) -> Vec<&'c str> {
+    let mut misspelt = Vec::new();
     for (at, name) in record.names.iter().enumerate() {
         let near = schema.columns.get(at).filter(|column| column.name == name.text);
         let column = near.or_else(|| schema.columns.iter().find(|column| column.name == name.text));
-        if column.is_some_and(|column| column.expr.is_none()) || !unknown.insert(name.text.to_string()) {
+        if column.is_some_and(|column| column.expr.is_none()) {
             continue;
         }
         let span = source.span(&name.range);
-        findings.push(&schema.name, "columns", || match column {
-            Some(column) => {
-                let message =
-                    format!("the column `{}` is derived, so it cannot be in the source too", column.name);
-                Diagnostic::error(&code::TABLE_COLUMN, message)
-                    .at(span, "this key")
-                    .at(column.span.unwrap_or(schema.span), "its `expr` is declared here")
-            }
-            None => undeclared(&schema.name, &name.text, span, schema.span, &schema.columns),
-        });
+        let diagnostic = if let Some(column) = column {
+            let message =
+                format!("the column `{}` is derived, so it cannot be in the source too", column.name);
+            Diagnostic::error(&code::TABLE_COLUMN, message)
+                .at(span, "this key")
+                .at(column.span.unwrap_or(schema.span), "its `expr` is declared here")
+        } else {
+            let is_there = |column: &str| record.names.iter().any(|name| name.text == column);
+            let (diagnostic, meant) =
+                undeclared(&schema.name, &name.text, span, schema.span, &schema.columns, is_there);
+            misspelt.extend(meant);
+            diagnostic
+        };
+        if unknown.insert(name.text.to_string()) {
+            findings.push(&schema.name, "columns", || diagnostic);
+        }
     }
+    misspelt
 }
 
 /// The diagnostic of a value that does not fit its column.
@@ -947,6 +973,29 @@ fn cell(value: &Value) -> Cell<'_> {
         Value::Ref(_) => Raw::Map,
     };
     Cell { raw, range: 0..0 }
+}
+
+/// What to know of a cell that begins with a quote where quotes are as other characters are.
+fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<String> {
+    let span = source.span(range);
+    let first = sources.file(span.file).part(span.start..span.end.min(span.start + 1));
+    let quoted = !source.format.quotes && matches!(&*first, b"\"" | b"'");
+    quoted.then(|| {
+        let ending = source.format.ending;
+        format!("quotes are part of a cell in .{ending}; leave them out, or write the table as .csv")
+    })
+}
+
+/// The local files of the certificates in a value.
+fn files<'v>(folder: &'v str, value: &'v Value) -> impl Iterator<Item = Utf8PathBuf> + 'v {
+    let paths = match value {
+        Value::List(entries) => entries.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    paths.iter().filter(|path| !path.is_absent()).map(move |path| {
+        let path = path.text();
+        Utf8Path::new(folder).join(Utf8Path::new(&*path).file_name().unwrap_or_default())
+    })
 }
 
 fn cells_of(column: &Column) -> String {

@@ -10,7 +10,7 @@ use super::read::{FORMATS, Flaw, Format, Raw, Read, Reading, Record};
 use super::spec::ColumnSpec;
 use super::value::shown;
 use super::{Column, ColumnType, Schema, Source, Table};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, code, nearest};
 use crate::source::{FileId, Sources, Span, World};
 
 /// What the project says of a table.
@@ -26,8 +26,9 @@ pub struct TableSpec {
     pub key: Vec<String>,
     /// The columns, where they are declared.
     pub columns: Option<IndexMap<String, (ColumnSpec, Span)>>,
-    /// The types that targets require, for a table without declared columns.
-    pub required: IndexMap<String, ColumnSpec>,
+    /// The types that targets require and where, for a table without declared columns; they were checked when the
+    /// targets were read.
+    pub required: IndexMap<String, (ColumnSpec, Span)>,
     /// Whether the file begins with a header; nothing for what its format has by itself.
     pub header: Option<bool>,
     /// Where the table is declared.
@@ -116,15 +117,14 @@ impl Opening<'_> {
     }
 
     /// The columns that targets require, where nothing else is known.
-    fn required(&mut self) -> Vec<Column> {
-        let names: Vec<&String> = self.spec.required.keys().collect();
-        names.into_iter().map(|name| self.inferred(name)).collect()
+    fn required(&self) -> Vec<Column> {
+        self.spec.required.keys().map(|name| self.inferred(name)).collect()
     }
 
     /// A column that is not declared: as a target requires it, or text.
-    fn inferred(&mut self, name: &str) -> Column {
+    fn inferred(&self, name: &str) -> Column {
         match self.spec.required.get(name) {
-            Some(spec) => Column::resolve(name, spec, None, self.diagnostics),
+            Some((spec, span)) => Column::resolve(name, spec, Some(*span), &mut Diagnostics::default()),
             None => Column::string(name),
         }
     }
@@ -176,7 +176,16 @@ impl Opening<'_> {
                     _ => error.to_string(),
                 };
                 let message = format!("the table `{}` cannot be read from `{path}`", self.spec.name);
-                self.report(&code::SOURCE_READ, message, span, reason, None);
+                let mut diagnostic = Diagnostic::error(&code::SOURCE_READ, message).at(span, reason);
+                // Not the root: all that is below it may be a lot.
+                let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && let Some(files) = folder.and_then(|folder| world.list(folder).ok())
+                {
+                    diagnostic =
+                        diagnostic.hint_nearest(path.as_str(), files.iter().map(|file| file.as_str()));
+                }
+                self.diagnostics.push(diagnostic);
                 return None;
             }
         };
@@ -256,15 +265,29 @@ impl Opening<'_> {
 
     /// The columns of a file whose rows name their cells, in the order in which the names come up.
     fn named(&mut self, source: &Source, mut records: Reading<'_>) -> Vec<Column> {
-        let mut names: IndexMap<String, Range<usize>> = IndexMap::new();
+        let mut names: IndexMap<String, (Range<usize>, usize)> = IndexMap::new();
+        let mut rows = 0;
         while let Some(record) = records.next() {
             let Ok(record) = record else { continue };
+            rows += 1;
             for name in record.names {
-                if !names.contains_key(&*name.text) {
-                    names.insert(name.text.into_owned(), name.range);
+                match names.get_mut(&*name.text) {
+                    Some((_, count)) => *count += 1,
+                    None => {
+                        names.insert(name.text.into_owned(), (name.range, 1));
+                    }
                 }
             }
         }
+        // A name in few rows that stands where most have a near one is that one misspelt, and no column.
+        let is_known = |name: &String| self.spec.required.contains_key(name) || self.spec.key.contains(name);
+        let is_misspelt = |name: &String, count: usize| {
+            let common = names.iter().filter(|(_, (_, other))| *other > count && *other + count <= rows);
+            !is_known(name) && nearest(name, common.map(|(other, _)| other.as_str())).is_some()
+        };
+        let all = names.iter().filter(|(name, (_, count))| !is_misspelt(name, *count));
+        let names: IndexMap<String, Range<usize>> =
+            all.map(|(name, (range, _))| (name.clone(), range.clone())).collect();
         for (name, range) in &names {
             if let Some((message, hint)) = name_fault(name) {
                 self.report(&code::TABLE_HEADER, message, source.span(range), "this key", hint);
@@ -310,7 +333,9 @@ impl Opening<'_> {
             Some(declared) => declared.to_vec(),
             None => names.iter().map(|(name, _)| self.inferred(name)).collect(),
         };
+        let spec = self.spec;
         let mut fine = true;
+        let mut misspelt: Vec<&str> = Vec::new();
         let whole = source.span(&record.range);
         for (name, span) in &names {
             match columns.iter().find(|column| column.name == *name) {
@@ -327,30 +352,39 @@ impl Opening<'_> {
                 }
                 Some(_) => {}
                 None => {
-                    self.diagnostics.push(undeclared(&self.spec.name, name, *span, self.spec.span, &columns));
+                    let (diagnostic, meant) =
+                        undeclared(&spec.name, name, *span, spec.span, &columns, |name| {
+                            names.contains_key(name)
+                        });
+                    self.diagnostics.push(diagnostic);
+                    misspelt.extend(meant);
                     fine = false;
                 }
             }
         }
-        let required: Vec<(&str, Option<Span>)> = match declared {
-            Some(declared) => {
-                let stored = declared.iter().filter(|column| column.expr.is_none());
-                stored.map(|column| (column.name.as_str(), column.span)).collect()
-            }
-            None => self.spec.required.keys().map(|name| (name.as_str(), None)).collect(),
+        let needed: Vec<(&str, Span, &str)> = if let Some(declared) = declared {
+            let stored = declared.iter().filter(|column| column.expr.is_none());
+            let place = |column: &Column| column.span.unwrap_or(spec.span);
+            stored.map(|column| (column.name.as_str(), place(column), "it is declared here")).collect()
+        } else {
+            let required = spec.required.iter();
+            required.map(|(name, (_, span))| (name.as_str(), *span, "a target requires it")).collect()
         };
-        for (name, span) in required {
-            if !names.contains_key(name) {
-                let message = format!("the column `{name}` of the table `{}` is missing", self.spec.name);
-                let diagnostic = Diagnostic::error(&code::TABLE_COLUMN, message)
-                    .at(whole, "it is not in this header")
-                    .at(span.unwrap_or(self.spec.span), "it is declared here");
-                self.diagnostics.push(match span {
-                    Some(_) => diagnostic,
-                    None => diagnostic.hint("a target requires it"),
-                });
-                fine = false;
+        let missing = needed.iter().filter(|(name, ..)| !names.contains_key(*name));
+        for (name, span, label) in missing {
+            fine = false;
+            // A name that is misspelt is one mistake, not two.
+            if misspelt.contains(name) {
+                continue;
             }
+            let message = format!("the column `{name}` of the table `{}` is missing", spec.name);
+            let others = names.keys().map(String::as_str).filter(|name| !spec.required.contains_key(*name));
+            self.diagnostics.push(
+                Diagnostic::error(&code::TABLE_COLUMN, message)
+                    .at(whole, "it is not in this header")
+                    .at(*span, *label)
+                    .hint_nearest(name, others.filter(|_| declared.is_none())),
+            );
         }
         source.width = Some(names.len());
         source.order = columns.iter().map(|column| names.get_index_of(&column.name)).collect();
@@ -383,6 +417,24 @@ impl Opening<'_> {
                 fine = false;
             } else {
                 if let Some((message, better)) = name_fault(name) {
+                    if name.starts_with(|c: char| c.is_ascii_digit()) {
+                        // No name was ever meant: this line is a row.
+                        let hint = match source.format.header {
+                            Some(false) => {
+                                "take the `#` from before the names, or leave out `header = true` and declare the columns"
+                            }
+                            _ => "begin the file with the names of its columns",
+                        };
+                        let hint = Some(hint.to_owned());
+                        self.report(
+                            &code::TABLE_HEADER,
+                            message,
+                            span,
+                            "the first line names the columns",
+                            hint,
+                        );
+                        return None;
+                    }
                     let divided = record.cells.len() == 1 && name.contains([';', '\t', ',', '|']);
                     let hint = if divided {
                         Some("cells are divided by `,` in .csv and by a tab in .tsv".to_owned())
@@ -399,19 +451,24 @@ impl Opening<'_> {
     }
 }
 
-/// A column that is in the source, but not declared.
-pub(super) fn undeclared(
+/// A column that is in the source, but not declared; and the one that is meant, if one with a near name is missing.
+pub(super) fn undeclared<'c>(
     table: &str,
     name: &str,
     span: Span,
     declaration: Span,
-    columns: &[Column],
-) -> Diagnostic {
-    let stored = columns.iter().filter(|column| column.expr.is_none());
-    Diagnostic::error(&code::TABLE_COLUMN, format!("the table `{table}` has no column {}", shown(name)))
-        .at(span, "this column is not declared")
-        .at(declaration, "the table is declared here")
-        .hint_nearest(name, stored.map(|column| column.name.as_str()))
+    columns: &'c [Column],
+    is_there: impl Fn(&str) -> bool,
+) -> (Diagnostic, Option<&'c str>) {
+    let stored = columns.iter().filter(|column| column.expr.is_none()).map(|column| column.name.as_str());
+    let meant = nearest(name, stored.clone().filter(|column| !is_there(column)));
+    let near = meant.or_else(|| nearest(name, stored));
+    let diagnostic =
+        Diagnostic::error(&code::TABLE_COLUMN, format!("the table `{table}` has no column {}", shown(name)))
+            .at(span, "this column is not declared")
+            .at(declaration, "the table is declared here")
+            .hint_nearest(name, near);
+    (diagnostic, meant)
 }
 
 /// The diagnostic of a flaw.

@@ -18,6 +18,10 @@ pub(super) struct Format {
     pub(super) header: Option<bool>,
     /// Whether a last column of the type `list` takes all further cells of the row.
     pub(super) rest: bool,
+    /// Whether quotes hold a cell together.
+    pub(super) quotes: bool,
+    /// Reads a row again from its own text, where that is all it takes and the whole text is there.
+    pub(super) row: Option<for<'s> fn(text: &'s str) -> Records<'s>>,
     /// How it is read.
     pub(super) read: Read,
 }
@@ -33,19 +37,36 @@ pub(super) enum Read {
 
 /// All formats.
 pub(super) static FORMATS: &[Format] = &[
-    Format { ending: "csv", header: Some(true), rest: false, read: Read::Divided(b',') },
-    Format { ending: "tsv", header: Some(true), rest: false, read: Read::Divided(b'\t') },
+    Format { ending: "csv", header: Some(true), read: Read::Divided(b','), ..NAMED },
+    Format { ending: "tsv", header: Some(true), read: Read::Divided(b'\t'), ..NAMED },
     Format {
         ending: "txt",
         header: Some(false),
         rest: true,
+        quotes: false,
+        row: Some(|text| txt::open(text)),
         read: Read::Whole(|text, _| Ok(txt::open(text))),
     },
-    Format { ending: "json", header: None, rest: false, read: Read::Whole(|text, _| json::open(text)) },
-    Format { ending: "yaml", header: None, rest: false, read: Read::Whole(|text, _| yaml::open(text)) },
-    Format { ending: "yml", header: None, rest: false, read: Read::Whole(|text, _| yaml::open(text)) },
-    Format { ending: "toml", header: None, rest: false, read: Read::Whole(toml::open) },
+    Format {
+        ending: "json",
+        row: Some(|text| json::row(text)),
+        read: Read::Whole(|text, _| json::open(text)),
+        ..NAMED
+    },
+    Format { ending: "yaml", read: Read::Whole(|text, _| yaml::open(text)), ..NAMED },
+    Format { ending: "yml", read: Read::Whole(|text, _| yaml::open(text)), ..NAMED },
+    Format { ending: "toml", read: Read::Whole(toml::open), ..NAMED },
 ];
+
+/// A format whose rows name their cells, and are understood only where they stand.
+const NAMED: Format = Format {
+    ending: "",
+    header: None,
+    rest: false,
+    quotes: true,
+    row: None,
+    read: Read::Whole(|_, _| Ok(Box::new(std::iter::empty()))),
+};
 
 /// Records as they are read; after a flaw that is not the end, the next record follows.
 pub(super) type Records<'s> = Box<dyn Iterator<Item = Result<Record<'s>, Flaw>> + 's>;
@@ -91,6 +112,34 @@ pub(super) struct Record<'s> {
     pub(super) names: Vec<Name<'s>>,
     /// The cells.
     pub(super) cells: Vec<Cell<'s>>,
+}
+
+impl Record<'_> {
+    /// Moves all places on.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.range = moved(&self.range, by);
+        for name in &mut self.names {
+            name.range = moved(&name.range, by);
+        }
+        for cell in &mut self.cells {
+            cell.shift(by);
+        }
+    }
+}
+
+impl Cell<'_> {
+    fn shift(&mut self, by: usize) {
+        self.range = moved(&self.range, by);
+        if let Raw::List(entries) = &mut self.raw {
+            for entry in entries {
+                entry.shift(by);
+            }
+        }
+    }
+}
+
+fn moved(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
 }
 
 /// The name that a record or a header gives to a cell.

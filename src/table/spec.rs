@@ -123,6 +123,18 @@ pub enum OneOrMany {
 }
 
 impl ColumnSpec {
+    /// The same with other names for the tables that it refers to.
+    pub fn with_tables<'a>(&'a self, name: impl Fn(&'a str) -> &'a str + Copy) -> Self {
+        match self {
+            Self::Type(_) => self.clone(),
+            Self::Full(fields) => Self::Full(Box::new(ColumnFields {
+                table: fields.table.as_deref().map(|table| name(table).to_owned()),
+                of: fields.of.as_deref().map(|of| Box::new(of.with_tables(name))),
+                ..(**fields).clone()
+            })),
+        }
+    }
+
     /// All fields, where the short form has only the type.
     pub fn fields(&self) -> ColumnFields {
         match self {

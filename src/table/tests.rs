@@ -71,6 +71,9 @@ impl Project {
             Span::new(toml, at..at + name.len())
         };
         let tables: IndexMap<String, Declared> = ::toml::from_str(declarations).unwrap();
+        let placed = |columns: IndexMap<String, ColumnSpec>| {
+            columns.into_iter().map(|(name, spec)| (name.clone(), (spec, place(&name)))).collect()
+        };
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
             span: place(&name),
             source_span: place(table.source.as_str()),
@@ -79,10 +82,8 @@ impl Project {
                 Some(::toml::Value::String(key)) => vec![key],
                 Some(keys) => keys.try_into().unwrap(),
             },
-            columns: table.columns.map(|columns| {
-                columns.into_iter().map(|(name, spec)| (name.clone(), (spec, place(&name)))).collect()
-            }),
-            required: table.required,
+            columns: table.columns.map(placed),
+            required: placed(table.required),
             header: table.header,
             source: table.source,
             name,
@@ -273,9 +274,7 @@ fn headers() {
                    sum = { expr = 'x' } } }";
     assert_eq!(
         faults(columns, "mx.csv", "adress,sum\n1,2\n"),
-        "table::column mx.csv:1:1-10 the column `address` of the table `mx` is missing\n  it is not in this header\n  \
-         confwright.toml:1:39-7 it is declared here\n\
-         table::column mx.csv:1:1-10 the column `port` of the table `mx` is missing\n  it is not in this header\n  \
+        "table::column mx.csv:1:1-10 the column `port` of the table `mx` is missing\n  it is not in this header\n  \
          confwright.toml:1:57-4 it is declared here\n\
          table::column mx.csv:1:1-6 the table `mx` has no column `adress`\n  this column is not declared\n  \
          confwright.toml:1:1-2 the table is declared here\n  hint: did you mean `address`?\n\
@@ -296,7 +295,7 @@ fn types_come_from_what_targets_require() {
     assert_eq!(
         faults(declaration, "mx.csv", "ip\n192.0.2.300\n"),
         "table::column mx.csv:1:1-2 the column `port` of the table `mx` is missing\n  it is not in this header\n  \
-         confwright.toml:1:1-2 it is declared here\n  hint: a target requires it\n"
+         confwright.toml:1:53-4 a target requires it\n"
     );
     let declaration =
         "mx = { source = 'mx.json', key = 'name', required = { ip = { type = 'ipv4', optional = true } } }";
@@ -836,7 +835,7 @@ mod random {
         fn a_streamed_table_is_the_same(
             text in prop_oneof![
                 "(\u{feff})?a,b\n([ab1]{0,2},[12]{0,2}\r?\n){0,40}",
-                "(\u{feff})?a,b\n(a|b|1|12|,|,|\n|\n|\r\n|\"a,b\"|\"\"|\"x\"\"y\n\"| |\"|ü){0,80}",
+                "(\u{feff})?a,b\n(a|b|1|12|,|,|\n|\n|\r\n|\"a,b\"|\"\"|\"x\"\"y\n\"| |\"|ü|<<<<<<< a|\n>>>>>>> b\n){0,80}",
             ],
             odd in prop::option::weighted(0.1, 0..200_usize),
             columns in prop::sample::select(vec![
@@ -1082,4 +1081,46 @@ fn a_long_file_that_changes_is_told() {
         let own = |diagnostic: &Diagnostic| diagnostic.message.starts_with("`t.csv` changed while");
         assert_eq!(project.sources.changed(&world).iter().any(own), number > 1, "{what}");
     }
+}
+
+#[test]
+fn a_cell_is_found_again_in_its_row() {
+    let columns = "columns = { a = 'string', b = { type = 'list', optional = true } }";
+    let tables: [(&str, &str); 6] = [
+        ("t.csv", "\u{feff}a,b\r\n\r\n\"x\ny\",1 2\r\n  \r\né,\"3 \"\r\n"),
+        ("t.tsv", "b\ta\n\n1 2\t\"x\"\n3\té"),
+        ("t.txt", "# a b\n x 1 2 # c\n\n\té 3\n"),
+        ("t.json", "[ {\"a\": \"x\", \"b\": [1, \"2\"]},\n{\"b\": [3], \"a\": \"é\"} ]"),
+        ("t.yaml", "- a: x\n  b: [1, 2]\n- b:\n  - 3\n  a: é\n"),
+        ("t.toml", "[[t]]\na = 'x'\nb = [1, 2]\n[[t]]\nb = [3]\na = 'é'\n"),
+    ];
+    for (file, text) in tables {
+        let mut project =
+            Project::new(&format!("t = {{ source = '{file}', {columns} }}"), &[(file, text.as_bytes())]);
+        let (tables, diagnostics) = project.load();
+        assert_eq!(project.report(&diagnostics), "", "{file}");
+        let table = tables.get("t").unwrap();
+        let cell = |row, column| {
+            let span = table.cell_span(&project.sources, row, column).unwrap();
+            std::str::from_utf8(&project.sources.file(span.file).bytes()[span.range()]).unwrap().to_owned()
+        };
+        for (row, a, b) in [(0, ['x'], ['1', '2']), (1, ['é'], ['3', '3'])] {
+            let (first, second) = (cell(row, 0), cell(row, 1));
+            assert!(first.contains(a) && !first.contains(b), "{file} {first}");
+            assert!(b.iter().all(|entry| second.contains(*entry)) && !second.contains(a), "{file} {second}");
+        }
+    }
+}
+
+#[test]
+fn one_more_is_told_as_one() {
+    let rows = format!("a\n{}", "x\n".repeat(21));
+    let mut project =
+        Project::new("t = { source = 't.csv', columns = { a = 'int' } }", &[("t.csv", rows.as_bytes())]);
+    let (_, diagnostics) = project.load();
+    let report = project.report(&diagnostics);
+    assert!(
+        report.contains(" one more of the cells of the column `a` of the table `t` is wrong\n"),
+        "{report}"
+    );
 }

@@ -1,8 +1,5 @@
 //! TOML: one array of tables, each a row, under the table's name or the only one in the file.
 
-use std::borrow::Cow;
-use std::ops::Range;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -60,20 +57,12 @@ fn cell<'s>(text: &'s str, value: Spanned<DeValue<'s>>) -> Cell<'s> {
     let range = value.span();
     let raw = match value.into_inner() {
         DeValue::String(string) => Raw::string(string),
-        DeValue::Integer(int) => Raw::Number(integer(text, &range, int.as_str(), int.radix())),
-        DeValue::Float(float) => Raw::Number(Cow::Owned(float.as_str().to_owned())),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
+            Raw::Number(text.get(range.clone()).unwrap_or_default().into())
+        }
         DeValue::Boolean(bool) => Raw::Bool(bool),
-        DeValue::Datetime(_) => Raw::Number(Cow::Borrowed(text.get(range.clone()).unwrap_or_default())),
         DeValue::Array(entries) => Raw::List(entries.into_iter().map(|entry| cell(text, entry)).collect()),
         DeValue::Table(_) => Raw::Map,
     };
     Cell { raw, range }
-}
-
-/// The digits of a number in the decimal system, as no other reader knows `0x1f` and `1_000`.
-fn integer<'s>(text: &'s str, range: &Range<usize>, digits: &str, radix: u32) -> Cow<'s, str> {
-    match i64::from_str_radix(digits, radix) {
-        Ok(int) => Cow::Owned(int.to_string()),
-        Err(_) => Cow::Borrowed(text.get(range.clone()).unwrap_or_default()),
-    }
 }

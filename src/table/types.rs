@@ -77,7 +77,21 @@ pub(super) fn int(cell: &str) -> Parsed {
         Err(_) if is_natural(digits) => {
             Err(fault().hint(format!("it has to lie between {} and {}", i64::MIN, i64::MAX)))
         }
-        Err(_) => Err(fault()),
+        // As TOML may write it.
+        Err(_) => Err(match spelt(cell) {
+            Some(int) => fault().hint(format!("write `{int}`")),
+            None => fault(),
+        }),
+    }
+}
+
+/// A whole number in another system or with `_` between its digits.
+fn spelt(cell: &str) -> Option<i64> {
+    let plain = cell.replace('_', "");
+    let other = [("0x", 16), ("0o", 8), ("0b", 2)];
+    match other.iter().find_map(|(prefix, radix)| Some((plain.strip_prefix(prefix)?, *radix))) {
+        Some((digits, radix)) => i64::from_str_radix(digits, radix).ok(),
+        None => plain.parse().ok(),
     }
 }
 
@@ -98,6 +112,9 @@ pub(super) fn float(cell: &str) -> Parsed {
             } else {
                 Err(fault().hint(format!("write `{float:?}`")))
             }
+        }
+        Ok(float) if float.is_infinite() && is_natural(whole) => {
+            Err(fault().hint(format!("it has to lie between {:e} and {:e}", f64::MIN, f64::MAX)))
         }
         _ => Err(fault()),
     }
@@ -367,8 +384,10 @@ fn in_units(amount: i128, units: &[(&str, i128)], zero: &str) -> String {
     }
 }
 
-/// The bytes of a size.
-fn bytes(cell: &str) -> Option<i128> {
+/// The bytes of a size, or what to do about a text that is none.
+fn bytes(cell: &str) -> Result<i128, &'static str> {
+    const FORM: &str = "write a whole number and a unit, such as `10MB` or `10MiB`";
+    const MOST: &str = "a size is less than 16384PiB, which are 2^64 bytes";
     let end = cell.find(|c: char| !c.is_ascii_digit()).unwrap_or(cell.len());
     let (number, unit) = cell.split_at(end);
     let unit = match unit.trim_start() {
@@ -377,20 +396,20 @@ fn bytes(cell: &str) -> Option<i128> {
         "KB" => "kB",
         unit => unit,
     };
-    let (_, size) = SIZES.iter().find(|(name, _)| *name == unit)?;
-    let number = number.parse::<i128>().ok().filter(|_| is_natural(number))?;
-    number.checked_mul(*size).filter(|bytes| *bytes <= i128::from(u64::MAX))
+    let (_, size) = SIZES.iter().find(|(name, _)| *name == unit).ok_or(FORM)?;
+    if !is_natural(number) {
+        return Err(FORM);
+    }
+    let bytes = number.parse::<i128>().ok().and_then(|number| number.checked_mul(*size));
+    bytes.filter(|bytes| *bytes <= i128::from(u64::MAX)).ok_or(MOST)
 }
 
 /// A number of bytes: a whole number and one of `B kB KiB MB MiB GB GiB TB TiB PB PiB`, a space between them or
 /// not. Printed without the space in the unit that gives the smallest whole number: `1024 KiB` is `1MiB`.
 pub(super) fn size(cell: &str) -> Parsed {
     match bytes(cell) {
-        Some(amount) => Ok(text(in_units(amount, SIZES, "B"))),
-        None => {
-            Err(Fault::wrong(cell, "a size")
-                .hint("write a whole number and a unit, such as `10MB` or `10MiB`"))
-        }
+        Ok(amount) => Ok(text(in_units(amount, SIZES, "B"))),
+        Err(hint) => Err(Fault::wrong(cell, "a size").hint(hint)),
     }
 }
 
@@ -487,7 +506,7 @@ pub(super) enum Measure {
 
 /// The bytes of a canonical size.
 pub(super) fn measure_size(canonical: &str) -> Option<Measure> {
-    bytes(canonical).map(Measure::Whole)
+    bytes(canonical).ok().map(Measure::Whole)
 }
 
 /// The nanoseconds of a canonical duration.

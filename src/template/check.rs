@@ -28,6 +28,9 @@ use crate::source::Span;
 use crate::table::RESERVED;
 use scope::{Inferred, Scope, Variable};
 
+/// How deep components may call each other: Tera's limit.
+pub(super) const DEEPEST_CALL: usize = 20;
+
 /// A column of one of the project's tables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellColumn {
@@ -96,6 +99,8 @@ pub struct Checked {
     pub insertions: BTreeMap<usize, Vec<Wrapping>>,
     /// The expressions with `| raw`.
     pub raw: BTreeSet<Span>,
+    /// The calls by which a component leads back to itself.
+    pub recursions: BTreeSet<Span>,
     /// The tables that are walked.
     pub tables: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
@@ -182,10 +187,24 @@ struct Checker<'a> {
     walked: BTreeSet<(usize, usize)>,
     /// The components that were called.
     called: BTreeSet<String>,
-    /// The scopes and places of the component calls that are being walked, outermost first.
-    callers: Vec<(Scope, Option<Span>)>,
+    /// The component calls that are being walked, outermost first.
+    callers: Vec<Caller>,
+    /// How many branches and loops, which may not be entered, lead to this place.
+    conditions: usize,
     /// What was reported, so that a component called twice is reported once.
     reported: BTreeSet<(Span, String)>,
+}
+
+/// A component that is being walked.
+struct Caller {
+    /// The component.
+    name: String,
+    /// What its caller sees.
+    scope: Scope,
+    /// Where it is called; nothing for one that nothing calls.
+    call: Option<Span>,
+    /// [`Checker::conditions`] where its body begins.
+    conditions: usize,
 }
 
 /// A block's bodies, most derived first.
@@ -211,6 +230,7 @@ impl<'a> Checker<'a> {
             walked: BTreeSet::new(),
             called: BTreeSet::new(),
             callers: Vec::new(),
+            conditions: 0,
             reported: BTreeSet::new(),
         }
     }
@@ -253,7 +273,7 @@ impl<'a> Checker<'a> {
         }
         let mut diagnostic = diagnostic;
         diagnostic.labels.insert(0, Label { place: span.into(), text: label.to_owned() });
-        if let Some((_, Some(call))) = self.callers.last() {
+        if let Some(Caller { call: Some(call), .. }) = self.callers.last() {
             diagnostic = diagnostic.at(*call, "in this call");
         }
         self.diagnostics.push(diagnostic);
@@ -386,8 +406,10 @@ impl<'a> Checker<'a> {
             ExpressionKind::Parenthesis(inner) => self.print(template, inner, scope),
             ExpressionKind::Ternary { condition, then, otherwise } => {
                 self.condition(template, condition, scope);
+                self.conditions += 1;
                 self.print(template, then, &mut scope.narrowed(condition, true));
                 self.print(template, otherwise, &mut scope.narrowed(condition, false));
+                self.conditions -= 1;
             }
             ExpressionKind::Call(call) => {
                 self.component(template, call, false, scope);
@@ -534,6 +556,7 @@ impl<'a> Checker<'a> {
         let walked = self.infer(template, target, scope);
         let (key_type, value_type) = self.entries_of(template, target, &walked.ty, key.is_some());
         let before = scope.clone();
+        self.conditions += 1;
         // A variable that a round sets for the next may change its type: walk until nothing changes.
         for _ in 0..4 {
             let mut inner = scope.clone();
@@ -555,6 +578,7 @@ impl<'a> Checker<'a> {
             self.nodes(template, otherwise, &mut other);
             *scope = scope.join(&other);
         }
+        self.conditions -= 1;
     }
 
     /// The types of the keys and values of what a loop walks.
@@ -602,8 +626,11 @@ impl<'a> Checker<'a> {
     ) {
         let mut rest = scope.clone();
         let mut outcome: Option<Scope> = None;
+        let before = self.conditions;
         for branch in branches {
             self.condition(template, &branch.condition, &mut rest);
+            // The first condition is asked in any case, all that follows is not.
+            self.conditions = before + 1;
             let mut taken = rest.narrowed(&branch.condition, true);
             self.nodes(template, &branch.body, &mut taken);
             outcome = Some(outcome.map_or(taken.clone(), |before| before.join(&taken)));
@@ -612,6 +639,7 @@ impl<'a> Checker<'a> {
         if let Some(otherwise) = otherwise {
             self.nodes(template, otherwise, &mut rest);
         }
+        self.conditions = before;
         let outcome = outcome.map_or(rest.clone(), |before| before.join(&rest));
         scope.leave_branches(outcome);
     }
@@ -726,8 +754,10 @@ impl<'a> Checker<'a> {
             }
             ExpressionKind::Ternary { condition, then, otherwise } => {
                 self.condition(template, condition, scope);
+                self.conditions += 1;
                 let then = self.infer(template, then, &mut scope.narrowed(condition, true));
                 let otherwise = self.infer(template, otherwise, &mut scope.narrowed(condition, false));
+                self.conditions -= 1;
                 then.join(otherwise)
             }
             ExpressionKind::Comprehension { element, key, value, target, condition } => {
@@ -739,11 +769,13 @@ impl<'a> Checker<'a> {
                     inner.set(&key.text, Inferred::of(key_type), false);
                 }
                 inner.set(&value.text, Inferred { ty: value_type, cells: walked.cells }, false);
+                self.conditions += 1;
                 if let Some(condition) = condition {
                     self.condition(template, condition, &mut inner);
                     inner = inner.narrowed(condition, true);
                 }
                 let element = self.infer(template, element, &mut inner);
+                self.conditions -= 1;
                 Inferred { ty: element.ty.list(), cells: element.cells }
             }
             ExpressionKind::Call(call) => {
@@ -998,7 +1030,9 @@ impl<'a> Checker<'a> {
         match operator {
             Op::And | Op::Or => {
                 let a = self.infer_plain(template, left, scope);
+                self.conditions += 1;
                 let b = self.infer_plain(template, right, &mut scope.narrowed(left, operator == Op::And));
+                self.conditions -= 1;
                 let first = if operator == Op::Or { a.ty.clone().present() } else { a.ty.clone() };
                 let mut cells = a.cells;
                 cells.extend(b.cells);
@@ -1008,13 +1042,15 @@ impl<'a> Checker<'a> {
             Op::Equal | Op::NotEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                self.comparable(template, (left, &a), (right, &b));
+                self.comparable(template, operator, (left, &a), (right, &b));
                 Inferred::of(Type::Bool)
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 let a = self.infer_plain(template, left, scope).ty;
                 let b = self.infer_plain(template, right, scope).ty;
-                if self.comparable(template, (left, &a), (right, &b)) && !(a.is_scalar() && b.is_scalar()) {
+                if self.comparable(template, operator, (left, &a), (right, &b))
+                    && !(a.is_scalar() && b.is_scalar())
+                {
                     let reported = a == Type::Reported || b == Type::Reported;
                     if !reported {
                         self.mismatch(template, left, "numbers or texts to compare", &a);
@@ -1028,7 +1064,7 @@ impl<'a> Checker<'a> {
                 match &b {
                     Type::Reported => {}
                     Type::List(of) => {
-                        self.comparable(template, (left, &a), (right, of));
+                        self.comparable(template, operator, (left, &a), (right, of));
                     }
                     Type::Text(_) | Type::Map(_) | Type::Dictionary(_) => {
                         if !a.is_like(&Type::TEXT) || a == Type::Unknown {
@@ -1075,6 +1111,7 @@ impl<'a> Checker<'a> {
     fn comparable(
         &mut self,
         template: usize,
+        operator: BinaryOperator,
         (left, a): (&Expression, &Type),
         (right, b): (&Expression, &Type),
     ) -> bool {
@@ -1091,18 +1128,51 @@ impl<'a> Checker<'a> {
         if a.is_like(b) {
             return true;
         }
+        let why = match operator {
+            BinaryOperator::Equal | BinaryOperator::NotEqual | BinaryOperator::In => "are never equal",
+            _ => "have no order",
+        };
         let diagnostic = Diagnostic::error(
             &code::TEMPLATE_TYPE,
-            format!("{} is compared with {}: they are never equal", a.describe(), b.describe()),
+            format!("{} is compared with {}: they {why}", a.describe(), b.describe()),
         );
-        let diagnostic = match (a, b, right.kind.as_ref()) {
-            (Type::Int | Type::Float | Type::Bool, Type::Text(_), ExpressionKind::Text(text)) => {
-                diagnostic.hint(format!("write `{text}` without quotes"))
-            }
-            _ => diagnostic,
+        let hint = match (a.is_text(), b.is_text()) {
+            _ if operator == BinaryOperator::In => None,
+            (true, false) => alike(left, right, b),
+            (false, true) => alike(right, left, a),
+            _ => None,
+        };
+        let diagnostic = match hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
         };
         self.report(template, left.range.start..right.range.end, diagnostic, "unlike types");
         false
+    }
+}
+
+/// How a text can be compared with something of another type.
+fn alike(text: &Expression, other: &Expression, ty: &Type) -> Option<String> {
+    let filter = match ty {
+        Type::Int => "int",
+        Type::Float => "float",
+        _ => "",
+    };
+    match (text.kind.as_ref(), other.kind.as_ref()) {
+        (ExpressionKind::Text(text), _) => {
+            let fits = match ty {
+                Type::Int => text.parse::<i64>().is_ok(),
+                Type::Float => text.parse::<f64>().is_ok(),
+                Type::Bool => text.parse::<bool>().is_ok(),
+                _ => false,
+            };
+            fits.then(|| format!("write `{text}` without quotes"))
+        }
+        _ if filter.is_empty() => None,
+        (_, ExpressionKind::Int(number)) => {
+            Some(format!("put `| {filter}` behind the text, or write `\"{number}\"`"))
+        }
+        _ => Some(format!("put `| {filter}` behind the text")),
     }
 }
 

@@ -1,16 +1,18 @@
 //! The engine: Tera with our filters and no others, over templates whose printed expressions pass the last filter.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, Value as Data};
 
-use super::check::{CellColumn, Checked, PrintSite, Wrapping};
+use super::check::{CellColumn, Checked, DEEPEST_CALL, PrintSite, Wrapping};
 use super::syntax::{Delimiters, original_offset};
 use super::{Library, filter};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{Format, MarkReader, Refusal};
+use crate::source::Span;
 
 /// The filter that hands the value of an expression over, for [`Engine::evaluate`].
 pub const TAKE: &str = "__take";
@@ -22,6 +24,7 @@ pub struct Engine {
     /// For each template of the library, what was put around its expressions.
     insertions: Vec<Vec<(usize, String)>>,
     sites: Vec<PrintSite>,
+    recursions: BTreeSet<Span>,
     taken: Arc<Mutex<Option<Data>>>,
 }
 
@@ -91,7 +94,8 @@ impl Engine {
             let engine = Unlocated { library, insertions: &insertions };
             Diagnostics::from(engine.locate(&error, &code::TEMPLATE_SYNTAX))
         })?;
-        Ok(Self { tera, insertions, sites: checked.sites, taken })
+        let Checked { sites, recursions, .. } = checked;
+        Ok(Self { tera, insertions, sites, recursions, taken })
     }
 
     /// Renders a template in a format into a sink.
@@ -115,10 +119,9 @@ impl Engine {
         finished.map_err(Failure::Sink)?;
         rendered.map_err(|error| {
             let engine = Unlocated { library, insertions: &self.insertions };
-            Failure::Diagnostic {
-                diagnostic: Box::new(engine.locate(&error, &code::TEMPLATE_RENDER)),
-                refused: None,
-            }
+            let diagnostic =
+                self.too_deep(&error).unwrap_or_else(|| engine.locate(&error, &code::TEMPLATE_RENDER));
+            Failure::Diagnostic { diagnostic: Box::new(diagnostic), refused: None }
         })
     }
 
@@ -134,6 +137,22 @@ impl Engine {
                 Err(engine.locate(&error, &code::RULE_EXPRESSION))
             }
         }
+    }
+
+    /// The diagnostic for components that call each other too deep, of which Tera does not tell the place: only a
+    /// call that leads back to its component gets there.
+    fn too_deep(&self, error: &tera::Error) -> Option<Diagnostic> {
+        if !error.to_string().starts_with("Maximum render recursion depth") {
+            return None;
+        }
+        let message = format!("components call each other more than {DEEPEST_CALL} deep");
+        let diagnostic = Diagnostic::error(&code::TEMPLATE_RENDER, message)
+            .hint("the `if` around the call has to end it earlier; a `for` goes as far as there are entries");
+        Some(
+            self.recursions
+                .iter()
+                .fold(diagnostic, |diagnostic, call| diagnostic.at(*call, "leads back here")),
+        )
     }
 
     fn refuse(&self, library: &Library, refusal: &Refusal) -> Failure {

@@ -13,6 +13,7 @@ use crate::format::mark;
 
 mod list;
 mod network;
+mod number;
 mod print;
 mod text;
 
@@ -502,13 +503,13 @@ pub static FILTERS: &[Filter] = &[
                 ArgumentKind::Choice(&["ceil", "floor"]),
                 "up or down instead of to the nearest",
             ),
-            optional("precision", ArgumentKind::Integer, "how many decimals, 0 if not given"),
+            optional("precision", ArgumentKind::Integer, "how many decimals, from -15 to 15, 0 if not given"),
         ],
         output: Output::Float,
         parts: Parts::Plain,
         about: "A float that is rounded; `int` makes an integer of it.",
         example: ("{{ 2.5 | round | int }}", "3"),
-        implementation: None,
+        implementation: Some(number::round),
     },
     Filter {
         name: "length",

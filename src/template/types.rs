@@ -118,10 +118,11 @@ impl Type {
         matches!(self, Self::Int | Self::Float)
     }
 
-    /// Whether no value of it holds a control character, so that printing it as text needs no check.
+    /// Whether no value of it holds a control character, or is a float that is no number, so that printing it as
+    /// text needs no check.
     pub fn is_clean(&self) -> bool {
         match self {
-            Self::Int | Self::Float | Self::Bool => true,
+            Self::Int | Self::Bool => true,
             Self::Text(kind) => *kind != TextKind::Any,
             _ => false,
         }

@@ -29,7 +29,7 @@ const GOLDEN: &str = "golden.expected";
 
 /// Codes that no case shows, and where they are tested or why they cannot be.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("source::changed", "trouble.rs: a pipe that gives each reader other rows"),
+    ("source::changed", "trouble.rs: a table that is written once it was read"),
     ("golden::locked", "trouble.rs: the test holds the lock"),
     ("golden::interrupted", "interrupts.rs: a signal while artifacts are staged"),
     ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),

@@ -19,7 +19,8 @@ fn the_repositorys_own_project_is_deterministic() {
         "golden is what the sources give: {} artifacts, and every compile gave the same bytes\n",
         golden.keys().filter(|path| is_artifact(path)).count()
     );
-    assert!(run.stderr.ends_with(&told), "{}", run.stderr);
+    // What follows are warnings, of certificates that are not in the repository.
+    assert!(run.stderr.starts_with(&told), "{}", run.stderr);
     assert!(snapshot(&repository().join("golden")) == golden);
 }
 

@@ -55,7 +55,9 @@ fn a_new_project_of_every_target_and_of_all_is_ready() {
         assert!(again.starts_with("golden is up to date"), "{choice:?}: {again}");
         run(&["diff"]);
         let (_, checked) = run(&["check"]);
-        assert!(!checked.contains("warning"), "{choice:?}: {checked}");
+        // Nobody has the certificates of the examples.
+        let warnings = checked.matches("warning[").count();
+        assert_eq!(warnings, checked.matches("warning[table::unchecked]").count(), "{choice:?}: {checked}");
         assert!(!root.path().join("deep/er/templates").join("starter").exists());
 
         let before = snapshot(root.path());

@@ -232,29 +232,24 @@ fn a_killed_render_is_made_good_by_the_next() {
 fn a_source_that_changes_meanwhile_is_told() {
     let folder = base();
     let table = folder.path().join("data/hosts.csv");
-    std::fs::remove_file(&table).unwrap();
-    assert!(Command::new("mkfifo").arg(&table).status().unwrap().success());
+    // Many rows: they are read at once, and then take their time.
+    let mut rows: String = (0..100_000).map(|row| format!("host{row},1\n")).collect();
+    rows.insert_str(0, "name,rack\nalpha,1\nbeta,2\n");
+    std::fs::write(&table, &rows).unwrap();
     let before = snapshot(&folder.path().join("golden"));
     let mut child =
         confwright(folder.path()).arg("render").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    // A pipe gives each reader what is written to it then.
-    let writer = std::thread::spawn(move || {
-        for rows in ["name,rack\nalpha,1\nbeta,2\n", "name,rack\nalpha,1\nbeta,3\n"] {
-            std::fs::write(&table, rows).unwrap();
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    });
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // The first line is how many bytes it has read so far (proc_pid_io(5)).
+    let counters = format!("/proc/{}/io", child.id());
+    let read = || {
+        let text = std::fs::read_to_string(&counters).unwrap_or_default();
+        text.lines().next()?.strip_prefix("rchar: ")?.parse::<usize>().ok()
+    };
+    while read().is_some_and(|count| count < rows.len()) && child.try_wait().unwrap().is_none() {}
+    std::fs::write(&table, rows.replace("beta,2", "beta,3")).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("error[source::changed]: "), "{stderr}");
-    writer.join().unwrap();
     assert_eq!(differences(&before, &snapshot(&folder.path().join("golden"))), [""; 0]);
 }

@@ -6,16 +6,13 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::scope::{Inferred, Scope};
-use super::{Checker, Diagnostic, Type, code};
+use super::{Caller, Checker, DEEPEST_CALL, Diagnostic, Type, code};
 use crate::template::filter::{self, Argument as Declared, ArgumentKind, Input, Output, Parts};
 use crate::template::syntax::{
     Argument, ComponentArgument, ComponentCall, Expression, ExpressionKind, FilterCall, Name, Parameter,
 };
 use crate::template::types::TextKind;
 use crate::template::{function, test};
-
-/// Components may call each other; deeper than this is a recursion that never ends.
-const DEEPEST_CALL: usize = 40;
 
 impl<'a> Checker<'a> {
     /// Checks a component's call and, for new types of its arguments, its body.
@@ -102,13 +99,48 @@ impl<'a> Checker<'a> {
             variables.insert("body".into(), Inferred::of(Type::Captured));
         }
         let key = format!("{} {has_body} {variables:?}", call.name.text);
-        if self.callers.len() >= DEEPEST_CALL || !self.calls.insert(key) {
+        if !self.ends(template, &call.name) || !self.calls.insert(key) {
             return;
         }
         let mut inner = Scope::new(variables);
-        self.callers.push((scope.clone(), Some(library.templates[template].span(call.name.range.clone()))));
+        self.callers.push(Caller {
+            name: call.name.text.clone(),
+            scope: scope.clone(),
+            call: Some(library.templates[template].span(call.name.range.clone())),
+            conditions: self.conditions,
+        });
         self.nodes(home, &definition.body, &mut inner);
         self.callers.pop();
+    }
+
+    /// Whether a call may be followed: it neither leads back to its component whatever the values, nor too deep.
+    fn ends(&mut self, template: usize, name: &Name) -> bool {
+        let deepest = self.callers.len() >= DEEPEST_CALL;
+        let (diagnostic, label) = match self.callers.iter().rposition(|caller| caller.name == name.text) {
+            Some(begin) if self.callers[begin].conditions == self.conditions => {
+                let mut names: Vec<&str> =
+                    self.callers[begin..].iter().map(|caller| caller.name.as_str()).collect();
+                names.push(&name.text);
+                let names = names.join(" -> ");
+                let diagnostic = Diagnostic::error(
+                    &code::TEMPLATE_CYCLE,
+                    format!("components call each other without end: {names}"),
+                )
+                .hint("put the call into an `if` that ends it");
+                (diagnostic, "closes the circle")
+            }
+            Some(_) => {
+                self.checked.recursions.insert(self.library.templates[template].span(name.range.clone()));
+                return !deepest;
+            }
+            None if deepest => {
+                let message = format!("components call each other more than {DEEPEST_CALL} deep");
+                (Diagnostic::error(&code::TEMPLATE_COMPONENT, message), "one more")
+            }
+            None => return true,
+        };
+        self.report(template, name.range.clone(), diagnostic, label);
+        false
     }
 
     /// Checks the bodies of components that nothing calls, as far as they do not depend on their arguments.
@@ -124,7 +156,12 @@ impl<'a> Checker<'a> {
             let mut variables: BTreeMap<String, Inferred> =
                 parameters.map(|name| (name.text.clone(), Inferred::of(Type::Reported))).collect();
             variables.insert("body".into(), Inferred::of(Type::Captured));
-            self.callers.push((Scope::new(BTreeMap::new()), None));
+            self.callers.push(Caller {
+                name: name.to_owned(),
+                scope: Scope::new(BTreeMap::new()),
+                call: None,
+                conditions: self.conditions,
+            });
             self.nodes(home, &definition.body, &mut Scope::new(variables));
             self.callers.pop();
         }
@@ -140,7 +177,7 @@ impl<'a> Checker<'a> {
         }
         scope
             .find(name)
-            .or_else(|| self.callers.iter().rev().find_map(|(caller, _)| caller.find(name)))
+            .or_else(|| self.callers.iter().rev().find_map(|caller| caller.scope.find(name)))
             .cloned()
     }
 

@@ -291,6 +291,55 @@ fn names_that_do_not_exist() {
 }
 
 #[test]
+fn a_recursion_that_nothing_ends_is_found() {
+    let endless = |body: &str| {
+        let template = format!("{{% component c(n) %}}{body}{{% endcomponent %}}{{{{ <c n={{1}} /> }}}}");
+        refused(
+            &template,
+            "template::cycle [c] components call each other without end: c -> c // put the call into an `if` that ends it",
+        );
+    };
+    endless("{{ <c n={n} /> }}");
+    endless("{{ <c n={[n]} /> }}");
+    endless("{% set a = <c n={n} /> %}");
+    endless("{% set a %}{{ <c n={n} /> }}{% endset %}");
+    endless("{% filter upper %}{{ <c n={n} /> }}{% endfilter %}");
+    endless("{% if <c n={n} /> %}{% endif %}");
+    endless("{% for m in [<c n={n} />] %}{% endfor %}");
+    endless("{% if <c n={n} /> and n %}{% endif %}");
+    let ends = |body: &str| {
+        let template = format!("{{% component c(n) %}}{body}{{% endcomponent %}}{{{{ <c n={{1}} /> }}}}");
+        assert_eq!(run(&[("main", &template)], "text").diagnostics, Vec::<String>::new(), "{body}");
+    };
+    ends("{% if n > 0 %}{{ <c n={n - 1} /> }}{% endif %}");
+    ends("{% if n > 0 %}{% else %}{{ <c n={n - 1} /> }}{% endif %}");
+    ends("{% if n > 0 %}{% elif <c n={n} /> == '' %}{% endif %}");
+    ends("{% for m in range(end=n) %}{{ <c n={m} /> }}{% endfor %}");
+    ends("{% for m in range(end=n) %}{% else %}{{ <c n={1} /> }}{% endfor %}");
+    ends("{{ <c n={n - 1} /> if n > 0 else '' }}");
+    ends("{% if n < 0 and <c n={n} /> == '' %}{% endif %}");
+    ends("{{ [<c n={m} /> for m in range(end=n)] | join(sep='') }}");
+}
+
+#[test]
+fn components_are_called_as_deep_as_tera_does() {
+    let chain = |depth: usize| {
+        let component =
+            |at: usize| format!("{{% component c{at}() %}}{{{{ <c{} /> }}}}{{% endcomponent %}}", at + 1);
+        let components: String = (1..depth).map(component).collect();
+        format!("{components}{{% component c{depth}() %}}x{{% endcomponent %}}{{{{ <c1 /> }}}}")
+    };
+    passes(&chain(20), "x");
+    refused(&chain(21), "template::component [c21] components call each other more than 20 deep");
+    let counted =
+        "{% component c(n) %}{% if n > 1 %}{{ <c n={n - 1} /> }}{% endif %}{{ n }}{% endcomponent %}";
+    let to = |n: usize| format!("{counted}{{{{ <c n={{{n}}} /> }}}}");
+    passes(&to(20), &(1..=20).map(|n| n.to_string()).collect::<String>());
+    let too_deep = "template::render: components call each other more than 20 deep";
+    assert_eq!(run(&[("main", &to(21))], "text").rendered, Some(Err(too_deep.to_owned())));
+}
+
+#[test]
 fn a_component_is_checked_for_each_distinct_call() {
     let component = "{% component c(r) %}{{ r.address }}{% endcomponent %}";
     refused_all(
@@ -359,7 +408,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{% if row.port != values.domain %}{% endif %}",
-        "template::type [row.port != values.domain] a whole number is compared with text: they are never equal",
+        "template::type [row.port != values.domain] a whole number is compared with text: they are never equal // put `| int` behind the text",
     );
     refused(
         "{% if row.port in values.dns %}{% endif %}",

@@ -43,6 +43,8 @@ fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
             };
         }
         (Kind::Text, std::borrow::Cow::Borrowed(text))
+    } else if value.as_f64().is_some_and(|float| !float.is_finite()) {
+        return Err(Error::message(format!("`{value}` is printed, which is no number")));
     } else if value.is_number() || value.is_bool() {
         (Kind::Literal, value.to_string().into())
     } else {

@@ -42,6 +42,10 @@ fn error_texts() {
             "`192.0.2.1` is not an address with a prefix length, such as 192.0.2.10/24",
         ),
         ("{{ 'mx' | reverse_pointer }}", "`mx` is not an IP address"),
+        ("{{ 1.5 | round(precision=400) }}", "`precision` is from -15 to 15, found 400"),
+        ("{{ 1.5 | round(precision=-16) }}", "`precision` is from -15 to 15, found -16"),
+        ("{{ 'x' | round }}", "`round` takes a number, found text"),
+        ("{{ 9007199254740993 | round }}", "9007199254740993 is too large for `round`"),
         ("{{ 7 | host }}", "`host` takes an address with a prefix length, found a number"),
         (
             "{{ ['192.0.2.1/24'] | cidrs }}",
@@ -240,4 +244,21 @@ proptest! {
             prop_assert_eq!(count, usize::from(nets.iter().any(|net| net.contains(&address))));
         }
     }
+}
+
+/// Ours is Tera's but for what it refuses and for numbers that have no decimals.
+#[test]
+fn numbers_are_rounded_as_tera_does() {
+    let theirs = |template: &str| Tera::default().render_str(template, &Context::new(), false).unwrap();
+    for number in ["0", "-2.5", "2.5", "1.005", "1234.5678", "-0.4", "7"] {
+        for arguments in ["", "method='ceil'", "precision=2", "precision=-2", "method='floor', precision=1"] {
+            let template = format!("{{{{ ({number}) | round({arguments}) }}}}");
+            assert_eq!(render(&template, &Context::new()), Ok(theirs(&template)), "{template}");
+        }
+    }
+    let large = "(10.0 ** 300)";
+    assert_eq!(
+        render(&format!("{{{{ {large} | round(precision=15) == {large} }}}}"), &Context::new()).as_deref(),
+        Ok("true")
+    );
 }

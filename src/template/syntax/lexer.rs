@@ -28,11 +28,11 @@ pub enum TokenKind {
     RawEnd,
     /// `{{` or `{{-`.
     PrintStart,
-    /// `}}` or `-}}`.
+    /// `}}` or `-}}`; or what stands in its place, with an error.
     PrintEnd,
     /// `{%` or `{%-`.
     TagStart,
-    /// `%}` or `-%}`.
+    /// `%}` or `-%}`; or what stands in its place, with an error.
     TagEnd,
     /// White space inside a tag.
     Space,
@@ -171,6 +171,8 @@ impl<'a> Lexer<'a> {
 
     /// What stands between the delimiters of a tag, up to its `end` and with it; without one, all there is.
     fn inside(&mut self, end: Option<(TokenKind, &str)>) {
+        // How many brackets are open of the kind that also ends tags.
+        let mut brackets = 0_usize;
         while let Some(&first) = self.rest().as_bytes().first() {
             let rest = self.rest();
             if let Some((kind, close)) = end {
@@ -178,6 +180,16 @@ impl<'a> Lexer<'a> {
                 let next = rest.as_bytes().get(dash);
                 if next == close.as_bytes().first() && rest[dash..].starts_with(close) {
                     self.push(kind, dash + close.len());
+                    return;
+                }
+                if brackets == 0
+                    && let Some(length) = self.wrong_end(&rest[dash..], close)
+                {
+                    // What follows is not looked at as if it still stood in the tag.
+                    let found = self.position + dash..self.position + dash + length;
+                    let message = format!("expected `{close}`, found `{}`", &self.source[found.clone()]);
+                    self.errors.push(SyntaxError::new(found, message));
+                    self.push(kind, dash + length);
                     return;
                 }
             }
@@ -210,6 +222,13 @@ impl<'a> Lexer<'a> {
                 b'\'' | b'"' | b'`' => self.quoted(first, end.map(|(_, close)| close)),
                 _ => {
                     if let Some(length) = symbol(rest.as_bytes()) {
+                        let (open, close) = self.delimiters.print();
+                        let last = rest.as_bytes().get(length - 1);
+                        if last == open.as_bytes().first() {
+                            brackets += 1;
+                        } else if last == close.as_bytes().first() {
+                            brackets = brackets.saturating_sub(1);
+                        }
                         self.push(TokenKind::Symbol, length);
                     } else {
                         self.unknown();
@@ -217,6 +236,13 @@ impl<'a> Lexer<'a> {
                 }
             }
         }
+    }
+
+    /// The length of what a text begins with, if it ends a tag of another kind, or this one with a part missing.
+    fn wrong_end(&self, rest: &str, close: &str) -> Option<usize> {
+        let ends = [self.delimiters.print().1, self.delimiters.tag().1, self.delimiters.comment().1];
+        let other = ends.iter().find(|end| rest.starts_with(**end));
+        other.map(|end| end.len()).or_else(|| rest.starts_with(&close[1..]).then_some(1))
     }
 
     fn quoted(&mut self, quote: u8, close: Option<&str>) {

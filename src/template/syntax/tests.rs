@@ -56,6 +56,7 @@ fn refused_on_top(errors: &[SyntaxError]) -> bool {
     [
         "begins with `__`",
         "noncharacter",
+        "byte order mark",
         "is given twice",
         "`extends` cannot stand within",
         "a component cannot be defined within",
@@ -783,8 +784,11 @@ proptest! {
 }
 
 /// The template, the mistake in it between ⟦ and ⟧, and the whole message.
-const MISTAKES: [(&str, &str); 66] = [
+const MISTAKES: [(&str, &str); 70] = [
     ("{{ a ⟦%}⟧", "expected `}}`, found `%}`"),
+    ("{{ a ⟦}⟧ don't & \" {% if b %}{{ c }}{% endif %}", "expected `}}`, found `}`"),
+    ("{% if {'a': 1}['a'] ⟦}⟧ don't {% endif %}", "expected `%}`, found `}`"),
+    ("{{ (⟦}⟧ # {{ a }}", "expected `}}`, found `}`"),
     ("{% if a ⟦}}⟧x{% endif %}", "expected `%}`, found `}}`"),
     ("{{ a⟦⟧", "expected `}}`, found the end"),
     ("{{ a ⟦{%⟧ if b %}", "expected `}}`, found `{%`"),
@@ -846,7 +850,11 @@ const MISTAKES: [(&str, &str); 66] = [
     ),
     ("{% <a ⟦/⟧> %}", "expected `>`, found `/` (without a body, a component is printed: `{{ <… /> }}`)"),
     ("{% <a> %}{% </⟦b⟧> %}", "expected `a`, found `b` (the end repeats the name of what it ends)"),
-    ("{{ <a b=⟦1⟧ /> }}", "expected a string or an expression in braces, found `1`"),
+    ("{{ <a b=⟦1⟧ /> }}", "expected a string or an expression in braces, found `1` (write `b={1}`)"),
+    (
+        "{{ <a b=⟦c⟧.d e={f} /> }}",
+        "expected a string or an expression in braces, found `c` (write `b={c.d}`)",
+    ),
     ("{% set a ⟦1⟧ %}", "expected `=`, found `1`"),
     ("{% include ⟦a⟧ %}", "expected the name of a template in quotes, found `a`"),
     ("x⟦{% extends 'a' %}⟧", "`extends` must be the first tag of a template [x: stands before it]"),
@@ -905,7 +913,11 @@ const MISTAKES: [(&str, &str); 66] = [
 ];
 
 /// What Tera reads and [`parse`] refuses, as its documentation lists.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
+    (
+        "⟦\u{feff}⟧a",
+        "the template begins with a byte order mark (save it as UTF-8 without one: the mark would be written into the artifact)",
+    ),
     ("{{ ⟦__tera_context⟧ }}", "`__tera_context` begins with `__`, which is kept for the engine"),
     ("{{ a | ⟦__f⟧ }}", "`__f` begins with `__`, which is kept for the engine"),
     ("{{ f(⟦__a⟧=1) }}", "`__a` begins with `__`, which is kept for the engine"),
@@ -953,6 +965,19 @@ fn a_mistake_is_told_with_its_place() {
     for (marked, message) in MISTAKES {
         let source = check_mistake(marked, message);
         assert!(!tera_reads(&source, Delimiters::Curly), "{source:?}");
+    }
+}
+
+#[test]
+fn a_missing_bracket_ends_the_tag() {
+    for (source, found) in [
+        ("[[ a[0] ] don't & [[ b ]]", "expected `]]`, found `]`"),
+        ("[% if a ] don't & [% endif %]", "expected `%]`, found `]`"),
+        ("[[ a %] don't & [[ b ]]", "expected `]]`, found `%]`"),
+    ] {
+        let errors = parse(source, Delimiters::Square).expect_err(source);
+        let told: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(told, [found], "{source}");
     }
 }
 
