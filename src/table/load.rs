@@ -162,8 +162,6 @@ struct Look<'p> {
     cell: usize,
     /// Whether its text is beyond doubt a value, and the only spelling of it, at first sight.
     is_plain: fn(&str) -> bool,
-    /// Whether all of its rows need one.
-    never: bool,
     /// Whether rows are told apart by it: it has to be the one spelling of its value.
     same: bool,
     keys: Option<&'p Keys>,
@@ -842,20 +840,21 @@ impl Loader<'_> {
     }
 }
 
-impl<'p> Pass<'p> {
+impl Pass<'_> {
     /// Decides what to look for in cells, so that most rows need no closer look; nothing, if every row has to be read.
     fn look(&mut self) {
         let columns = self.table.schema.columns.iter().enumerate();
         let looks = columns.map(|(at, column)| {
             let is_seen = self.seen.iter().any(|seen| seen.columns.contains(&at));
             let keys = self.table.lookups[at].as_deref();
-            let is_file = column.ty.certificates().is_some();
+            // Files are noted, and a row is told apart by the number of the row that it refers to.
+            if column.ty.certificates().is_some() || (is_seen && keys.is_some()) {
+                return None;
+            }
             Some(Look {
                 column,
                 cell: self.source.order.get(at).copied().flatten()?,
                 is_plain: column.plain(),
-                // A row is told apart by the number of the row that it refers to.
-                never: is_file || (is_seen && keys.is_some()),
                 same: is_seen,
                 keys,
                 may_be_empty: !is_seen && keys.is_none() && (column.optional || column.default.is_some()),
@@ -879,11 +878,11 @@ impl<'p> Pass<'p> {
                 continue;
             }
             let is_canonical = (look.is_plain)(text) || look.column.is_canonical(text);
-            if !look.never && is_canonical && look.keys.is_none_or(|keys| keys.find(text).is_some()) {
+            if is_canonical && look.keys.is_none_or(|keys| keys.find(text).is_some()) {
                 *canonical &= look.is_text;
                 continue;
             }
-            if text.is_empty() || look.never || look.same || look.keys.is_some() {
+            if text.is_empty() || look.same || look.keys.is_some() {
                 return false;
             }
             match look.column.parse(text) {
@@ -895,18 +894,17 @@ impl<'p> Pass<'p> {
         for seen in seen {
             let Values::Fingerprints(fingerprints) = &mut seen.values else { return false };
             let text = |at: usize| source.order[at].map_or("", |cell| cells.get(cell));
-            fingerprints.push(match seen.columns[..] {
-                [at] => unique::fingerprint(text(at)),
-                _ => {
-                    identity.clear();
-                    for (number, at) in seen.columns.iter().enumerate() {
-                        if number > 0 {
-                            identity.push('\0');
-                        }
-                        identity.push_str(text(*at));
+            fingerprints.push(if let [at] = seen.columns[..] {
+                unique::fingerprint(text(at))
+            } else {
+                identity.clear();
+                for (number, at) in seen.columns.iter().enumerate() {
+                    if number > 0 {
+                        identity.push('\0');
                     }
-                    unique::fingerprint(identity)
+                    identity.push_str(text(*at));
                 }
+                unique::fingerprint(identity)
             });
         }
         true

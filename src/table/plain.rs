@@ -3,6 +3,12 @@
 //! None of these takes what the function of the type in [`types`](super::types) refuses or writes otherwise, which the
 //! tests hold; what they do not take, that function decides.
 
+#![expect(
+    clippy::needless_bitwise_bool,
+    clippy::inline_always,
+    reason = "the compiler looks at many bytes with one instruction only where nothing branches and the loop is known"
+)]
+
 /// Whether all bytes fit. Blocks of a known length are what the compiler makes one instruction of for many bytes; the
 /// last one overlaps the one before it.
 #[inline(always)]
@@ -145,9 +151,12 @@ pub(super) fn is_path(text: &str) -> bool {
 
 /// A date with a day that every month has.
 pub(super) fn is_date(text: &str) -> bool {
-    let [a, b, c, d, b'-', m, n, b'-', x, y] = text.as_bytes() else { return false };
-    let is_digits = [a, b, c, d, m, n, x, y].iter().all(|byte| byte.is_ascii_digit());
-    is_digits && (b"01"..=b"12").contains(&&[*m, *n]) && (b"01"..=b"28").contains(&&[*x, *y])
+    let fits =
+        |(at, byte): (usize, u8)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10
+        && text.bytes().enumerate().all(fits)
+        && ("01"..="12").contains(&&text[5..7])
+        && ("01"..="28").contains(&&text[8..])
 }
 
 #[cfg(test)]

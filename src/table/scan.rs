@@ -283,14 +283,13 @@ impl<'s> Scan<'s> {
                 break before + line + 1;
             }
         };
-        match std::str::from_utf8(&self.buffer[..whole]) {
-            Ok(text) => self.window.push_str(text),
-            Err(_) => {
-                // All of it was text when it was read first.
-                self.file.tear();
-                self.last = true;
-                self.window.clear();
-            }
+        if let Ok(text) = std::str::from_utf8(&self.buffer[..whole]) {
+            self.window.push_str(text);
+        } else {
+            // All of it was text when it was read first.
+            self.file.tear();
+            self.last = true;
+            self.window.clear();
         }
         self.buffer.copy_within(whole..self.filled, 0);
         self.filled -= whole;
@@ -316,6 +315,7 @@ fn is_blank(line: &[u8]) -> bool {
 }
 
 /// Finds the bytes that may divide cells or rows, and returns how many there are.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, many bytes take one instruction")]
 fn find(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
     let divides = |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == b'"') | (byte == b'\r');
     let (blocks, end) = text.as_chunks::<64>();
