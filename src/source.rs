@@ -468,11 +468,7 @@ impl SourceFile {
     pub fn line(&self, line: usize) -> Option<Range<usize>> {
         let start = self.line_start(line.checked_sub(1)?)?;
         let mut end = self.line_start(line).map_or(self.len(), |next| next - 1);
-        if end > start
-            && *self.part(end - 1..end)
-                == *b"
-"
-        {
+        if end > start && self.part(end - 1..end).starts_with(b"\r") {
             end -= 1;
         }
         Some(start..end)
