@@ -7,6 +7,7 @@ mod diff;
 mod fingerprint;
 mod list;
 mod man;
+mod merge_driver;
 mod new;
 mod progress;
 mod render;
@@ -71,6 +72,8 @@ enum Output {
     Github,
     /// A SARIF 2.1.0 log (check only)
     Sarif,
+    /// A comment for a review (diff only)
+    Markdown,
 }
 
 /// When to use colours.
@@ -100,6 +103,7 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     List(list::List),
+    MergeDriver(merge_driver::MergeDriver),
     Completions(completions::Completions),
     Man(man::ManPage),
     Schema(schema::SchemaCommand),
@@ -117,6 +121,18 @@ struct Part {
     /// Only this environment; without, all of them
     #[arg(long = "environment", short = 'e', value_name = "ENVIRONMENT")]
     environments: Vec<String>,
+    /// What renders templates: the fast path and Tera for what it cannot express, or Tera alone, to compare
+    #[arg(long, value_enum, default_value_t = Engine::Segments, value_name = "ENGINE")]
+    engine: Engine,
+}
+
+/// What renders templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The fast path, and Tera for what it cannot express
+    Segments,
+    /// Tera alone
+    Tera,
 }
 
 impl Part {
@@ -125,6 +141,11 @@ impl Part {
             targets: self.targets.clone(),
             stages: self.stages.clone(),
             environments: self.environments.clone(),
+            renderer: match self.engine {
+                Engine::Segments => crate::compile::Renderer::Segments,
+                Engine::Tera => crate::compile::Renderer::Tera,
+            },
+            lenient: false,
         }
     }
 
@@ -133,7 +154,8 @@ impl Part {
         let stages = self.stages.iter().map(|stage| format!("--stage={}", stage.name()));
         let targets = self.targets.iter().map(|target| format!("--target={target}"));
         let environments = self.environments.iter().map(|name| format!("--environment={name}"));
-        targets.chain(stages).chain(environments).collect()
+        let engine = (self.engine == Engine::Tera).then(|| "--engine=tera".to_owned());
+        targets.chain(stages).chain(environments).chain(engine).collect()
     }
 }
 
@@ -181,9 +203,16 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Error.into() } else { Exit::Clean.into() };
         }
     };
-    let only_check = matches!(cli.global.format, Output::Github | Output::Sarif);
-    if only_check && !matches!(cli.command, Any::Known(Command::Check(_))) {
-        let message = "`--format github` and `--format sarif` are for `check` only";
+    let misplaced = match cli.global.format {
+        Output::Github | Output::Sarif if !matches!(cli.command, Any::Known(Command::Check(_))) => {
+            Some("`--format github` and `--format sarif` are for `check` only")
+        }
+        Output::Markdown if !matches!(cli.command, Any::Known(Command::Diff(_))) => {
+            Some("`--format markdown` is for `diff` only")
+        }
+        _ => None,
+    };
+    if let Some(message) = misplaced {
         let error = command().error(clap::error::ErrorKind::ArgumentConflict, message);
         let _ = error.print();
         return Exit::Error.into();
@@ -195,6 +224,7 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
+        Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
         Any::Fingerprint(command) => command.run(&mut session),
         Any::Known(Command::Completions(command)) => command.run(&mut session),
         Any::Known(Command::Man(command)) => command.run(&mut session),

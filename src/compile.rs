@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
-use tera::{Context, Value as Data};
+use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::plan::{self, Planned};
@@ -19,9 +20,12 @@ use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Entrance, View};
-use crate::template::data::{self, Rows};
-use crate::template::engine::{Engine, Failure, Refused};
+use crate::template::data;
+use crate::template::engine::{Failure, Refused};
 use crate::template::library::Unparsed;
+use crate::template::lists::Lists;
+use crate::template::ready::{Failed, Ready, Setting};
+use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
@@ -29,15 +33,21 @@ use crate::template::{Library, Origin};
 pub(crate) mod derive;
 pub(crate) mod view;
 
-/// Which part of a project is compiled.
+pub use crate::template::ready::Renderer;
+
+/// Which part of a project is compiled, and by what.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
+    /// What renders.
+    pub renderer: Renderer,
     /// Instances of targets by name; all if empty.
     pub targets: Vec<String>,
     /// Stages; all if empty.
     pub stages: Vec<Stage>,
     /// Environments by name; all if empty.
     pub environments: Vec<String>,
+    /// Whether a name that the project does not have selects nothing, and is no mistake.
+    pub lenient: bool,
 }
 
 impl Selection {
@@ -74,6 +84,7 @@ pub struct Environment {
     /// The expressions with `| raw`.
     pub raw: BTreeSet<Span>,
     producers: Vec<Producer>,
+    lists: Lists,
 }
 
 impl Environment {
@@ -86,6 +97,7 @@ impl Environment {
             artifacts: Vec::new(),
             raw: BTreeSet::new(),
             producers: Vec::new(),
+            lists: Lists::default(),
         }
     }
 }
@@ -102,15 +114,18 @@ pub(crate) struct Producer {
     /// For each of its tables by its own name, the project's.
     pub(crate) tables: BTreeMap<String, String>,
     pub(crate) globals: check::Globals,
-    library: Library,
-    engine: Engine,
+    pub(crate) templates: Ready,
+    /// What every template sees but for the tables.
     pub(crate) context: Context,
+    /// The same with the tables that templates walk, as the engine wants it.
+    with_tables: OnceLock<Context>,
 }
 
 /// Reads and checks a project and plans its artifacts.
 ///
 /// Nothing is returned where anything is wrong; all that is wrong is in `diagnostics`. Templates are checked even
-/// where data has errors. `extend` may give every engine more functions, so that a test can seed a fault.
+/// where data has errors. `extend` may give every engine that templates are rendered with more functions, so that a
+/// test can seed a fault.
 pub fn prepare(
     world: &dyn World,
     sources: &mut Sources,
@@ -120,7 +135,9 @@ pub fn prepare(
 ) -> Option<Compilation> {
     let project = project::load(world, sources, diagnostics)?;
     let targets = target::load(world, sources, &project, diagnostics);
-    check_selection(&project, &targets, selection, diagnostics);
+    if !selection.lenient {
+        check_selection(&[(&project, &targets)], selection, diagnostics);
+    }
     warn_of_unused_values(&project, &targets, diagnostics);
     let templates = Templates::read(world, sources, &project, &targets, diagnostics);
     if diagnostics.has_errors() {
@@ -185,14 +202,18 @@ impl ByEnvironment {
     }
 }
 
-fn check_selection(
-    project: &Project,
-    targets: &IndexMap<String, Target>,
+/// Reports the names of a selection that none of these states of a project has.
+pub fn check_selection(
+    states: &[(&Project, &IndexMap<String, Target>)],
     selection: &Selection,
     diagnostics: &mut Diagnostics,
 ) {
-    let Some(environment) = project.environments.first() else { return };
-    let mut unknown = |what: &str, name: &str, known: Vec<&str>| {
+    let environments = || states.iter().flat_map(|(project, _)| &project.environments);
+    // All environments of a state have the same targets.
+    let firsts = || states.iter().filter_map(|(project, _)| project.environments.first());
+    let mut unknown = |what: &str, name: &str, mut known: Vec<&str>| {
+        let mut told = BTreeSet::new();
+        known.retain(|name| told.insert(*name));
         let known_list = if known.is_empty() {
             "the project has none".into()
         } else {
@@ -204,19 +225,19 @@ fn check_selection(
         );
     };
     for name in &selection.targets {
-        if !environment.targets.contains_key(name) {
-            unknown("target", name, environment.targets.keys().map(String::as_str).collect());
+        if !firsts().any(|environment| environment.targets.contains_key(name)) {
+            let known = firsts().flat_map(|environment| environment.targets.keys().map(String::as_str));
+            unknown("target", name, known.collect());
         }
     }
     for name in &selection.environments {
-        if !project.environments.iter().any(|environment| environment.name == *name) {
-            let known =
-                project.environments.iter().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
+        if !environments().any(|environment| environment.name == *name) {
+            let known = environments().map(|known| known.name.as_str()).filter(|name| !name.is_empty());
             unknown("environment", name, known.collect());
         }
     }
     for stage in &selection.stages {
-        if !targets.values().any(|target| target.stage == *stage) {
+        if !states.iter().flat_map(|(_, targets)| targets.values()).any(|target| target.stage == *stage) {
             let message = format!("no target of this project is of the stage `{}`", stage.name());
             diagnostics.push(Diagnostic::error(&code::USAGE, message));
         }
@@ -363,28 +384,16 @@ impl Preparation<'_> {
         if diagnostics.has_errors() {
             return None;
         }
-        walked.append(&mut rules::tables_of(project, &tables));
-        let mut rows = Rows::default();
-        let mut lists: BTreeMap<String, Data> = BTreeMap::new();
-        for table in tables.iter().filter(|table| walked.contains(&table.schema().name)) {
-            lists.insert(table.schema().name.clone(), rows.list(table, &tables, sources));
-        }
-        for producer in &mut producers {
-            for (name, table) in &producer.tables {
-                if let Some(list) = lists.get(table) {
-                    producer.context.insert_value(name.clone(), list.clone());
-                }
-            }
-        }
-        let facts = rules::Facts { tables: &tables, views: &views, lists: &lists, sources };
-        rules::check(project, declared, &facts, allowed, diagnostics);
-        let artifacts = plan::plan(&producers, &lists, &tables, sources, diagnostics);
+        let lists = Lists::of(&tables);
+        let facts = Facts { tables: &tables, sources, lists: &lists };
+        rules::check(project, declared, &views, &facts, self.selection.renderer, allowed, diagnostics);
+        let artifacts = plan::plan(&producers, &facts, self.selection.renderer, diagnostics);
         let folder = if declared.name.is_empty() {
             project.golden.clone()
         } else {
             project.golden.join(&declared.name)
         };
-        Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers })
+        Some(Environment { name: declared.name.clone(), folder, tables, artifacts, raw, producers, lists })
     }
 
     /// The selected instances with their targets; last, where it has artifacts, the project itself.
@@ -439,16 +448,33 @@ impl Preparation<'_> {
                 }),
                 required,
                 header: table.header,
+                hold: self.has_artifacts_of(name),
                 span: table.span,
             });
         }
-        let deriver = derive::Deriver::new(&self.compilation.project, declared, sources, diagnostics);
+        let deriver = derive::Deriver::new(
+            &self.compilation.project,
+            declared,
+            self.selection.renderer,
+            sources,
+            diagnostics,
+        );
         let derive = |tables: &Tables, schema: &Schema, column: usize, row: &[Value]| {
             deriver.derive(tables, schema, column, row)
         };
         let tables = Tables::load(&specs, self.world, sources, &derive, diagnostics);
         diagnostics.append(deriver.into_findings());
         tables
+    }
+
+    /// Whether artifacts are made for each row of a table.
+    fn has_artifacts_of(&self, table: &str) -> bool {
+        self.instances().into_iter().any(|(instance, target)| {
+            let artifacts = target.map_or(&self.compilation.project.artifacts, |target| &target.artifacts);
+            let tables = artifacts.iter().filter_map(|artifact| artifact.each.as_ref());
+            let named = |name| instance.map_or(name, |instance: &Instance| instance.table(name));
+            tables.map(|each| named(each.value.as_str())).any(|each| each == table)
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "what the templates of all instances have in common")]
@@ -501,23 +527,25 @@ impl Preparation<'_> {
         if !sound {
             return None;
         }
-        let engine = match Engine::with(&library, checked, delimiters, |tera| (self.extend)(tera)) {
-            Ok(engine) => engine,
-            Err(failed) => {
-                diagnostics.append(failed);
-                return None;
-            }
-        };
         let context = data::context(&project.name, &declared.name, seen.values);
+        let known = (&seen.globals, tables, &context);
+        let renderer = self.selection.renderer;
+        let templates = Ready::new(library, checked, delimiters, &entrances, renderer, known);
+        if renderer == Renderer::Tera
+            && let Err(failed) = templates.make_engine(self.extend)
+        {
+            diagnostics.append(failed);
+            return None;
+        }
         Some(Producer {
             name: instance.map_or_else(String::new, |instance| instance.name.clone()),
             root: instance.map_or_else(Utf8PathBuf::new, |instance| instance.root.clone()),
             artifacts,
             tables: seen.tables,
             globals: seen.globals,
-            library,
-            engine,
+            templates,
             context,
+            with_tables: OnceLock::new(),
         })
     }
 }
@@ -594,6 +622,15 @@ impl From<Diagnostic> for RenderFailure {
     }
 }
 
+impl From<RenderFailure> for Diagnostic {
+    fn from(failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::Diagnostic(diagnostic) => *diagnostic,
+            RenderFailure::Sink(error) => Self::error(&code::SOURCE_READ, error.to_string()),
+        }
+    }
+}
+
 impl Environment {
     /// The instances of targets that make artifacts here; the project itself is "".
     pub fn targets(&self) -> BTreeSet<String> {
@@ -625,6 +662,12 @@ impl Environment {
         faults
     }
 
+    /// How many templates have programs.
+    #[cfg(test)]
+    pub(crate) fn programs(&self) -> usize {
+        self.producers.iter().map(|producer| producer.templates.programs()).sum()
+    }
+
     /// Renders one artifact of the plan into a sink.
     pub fn render(
         &self,
@@ -633,25 +676,23 @@ impl Environment {
         sink: &mut dyn io::Write,
     ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
-        let rendered = match &planned.row {
-            None => producer.engine.render(
-                &producer.library,
-                &planned.template,
-                planned.format,
-                &producer.context,
-                sink,
-            ),
-            Some(row) => {
-                let mut context = producer.context.clone();
-                context.insert_value("row", row.data.clone());
-                producer.engine.render(&producer.library, &planned.template, planned.format, &context, sink)
-            }
+        let library = &producer.templates.library;
+        let Some(template) = library.find(&planned.template) else {
+            // The plan was made from the same library.
+            return Err(Diagnostic::error(&code::TEMPLATE_MISSING, "the template is gone").into());
         };
-        rendered.map_err(|failure| match failure {
+        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(each).copied());
+        let setting = Setting {
+            facts: self.facts(sources),
+            row: planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number)),
+            context: &|| self.context(planned, sources),
+        };
+        let rendered = producer.templates.render((template, view), planned.format, setting, sink);
+        rendered.map_err(|Failed { failure, rows }| match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {
                 if let Some(refused) = refused {
-                    self.point_at_cells(&mut diagnostic, &refused, planned, sources);
+                    self.point_at_cells(&mut diagnostic, &refused, &rows, planned, sources);
                 } else {
                     *diagnostic =
                         plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
@@ -661,19 +702,46 @@ impl Environment {
         })
     }
 
-    /// Adds the cell that a refused value comes from: the row of the artifact, or the first row with that value.
+    fn facts<'a>(&'a self, sources: &'a Sources) -> Facts<'a> {
+        Facts { tables: &self.tables, sources, lists: &self.lists }
+    }
+
+    /// What the engine sees of an artifact.
+    fn context(&self, planned: &Planned, sources: &Sources) -> Context {
+        let producer = &self.producers[planned.producer];
+        let shared = producer.with_tables.get_or_init(|| {
+            let mut context = producer.context.clone();
+            let views = producer.templates.checked.tables.iter();
+            let walked: BTreeSet<&str> =
+                views.map(|view| producer.globals.views[view.0].table.as_str()).collect();
+            for (name, table) in producer.tables.iter().filter(|(_, table)| walked.contains(table.as_str())) {
+                context.insert_value(name.clone(), self.lists.get(table, &self.tables, sources));
+            }
+            context
+        });
+        let mut context = shared.clone();
+        if let Some(row) = &planned.row {
+            context.insert_value("row", self.lists.row(&row.table, row.number, &self.tables, sources));
+        }
+        context
+    }
+
+    /// Adds the cell that a refused value comes from: that of the row that was passing, of the row of the artifact,
+    /// or of the first row with that value.
     fn point_at_cells(
         &self,
         diagnostic: &mut Diagnostic,
         refused: &Refused,
+        rows: &[(String, usize)],
         planned: &Planned,
         sources: &Sources,
     ) {
         for cell in &refused.cells {
             let Some(table) = self.tables.get(&cell.table) else { continue };
             let Some((column, _)) = table.schema().column(&cell.column) else { continue };
+            let passing = rows.iter().find(|(table, _)| *table == cell.table).map(|(_, number)| *number);
             let own = planned.row.as_ref().filter(|row| row.table == cell.table).map(|row| row.number);
-            let row = own.or_else(|| find_row(table, column, &refused.text, sources));
+            let row = passing.or(own).or_else(|| find_row(table, column, &refused.text, sources));
             if let Some(span) = row.and_then(|row| table.cell_span(sources, row, column)) {
                 let text = format!("the value comes from column `{}`", cell.column);
                 diagnostic.labels.push(crate::diagnostic::Label { place: span.into(), text });

@@ -1,7 +1,7 @@
 //! TOML files with places: all mistakes of a file in one run, and the decoded value.
 //!
 //! A type's JSON Schema, made from its declaration, is the one description of a file. It goes to editors (`schema`),
-//! and what it says of values stands in [`shapes`], so that no run makes it anew: `read` walks the document along
+//! and what it says of values stands in `shapes`, so that no run makes it anew: `read` walks the document along
 //! that, reports what does not fit and takes it out, and serde decodes the rest. To serde every field is optional;
 //! which ones are required only the schema knows, so a file with mistakes still decodes and the stages behind find
 //! theirs in the same run.

@@ -177,22 +177,129 @@ pub struct Refusal {
     pub refused: Refused,
 }
 
-/// Takes marked text in pieces of any size and writes the artifact's bytes. It holds no more than one value.
-pub struct MarkReader<W> {
+/// An emitter hands its bytes on when it has so many.
+const FULL: usize = 64 * 1024;
+
+/// Writes the bytes of one artifact: the template's own text as it is, values as its format has them.
+pub struct Emitter<W> {
     format: Box<dyn Writer>,
     out: W,
-    state: State,
-    /// The bytes of a mark that the last piece ended in.
-    partial: Vec<u8>,
-    /// The head, then the text of the part that is being read.
-    head: Vec<u8>,
-    value: Vec<u8>,
+    /// What is not yet handed to the writer below.
+    buffer: Vec<u8>,
     /// What the format made of a value; kept for its memory.
     written: String,
     last: Option<(u32, String)>,
     refusal: Option<Refusal>,
     /// What the writer below failed with; the engine keeps no more than its kind.
     error: Option<io::Error>,
+}
+
+impl<W: io::Write> Emitter<W> {
+    /// An emitter for one artifact of a format.
+    pub fn new(format: &Format, out: W) -> Self {
+        Self {
+            format: format.writer(),
+            out,
+            buffer: Vec::new(),
+            written: String::new(),
+            last: None,
+            refusal: None,
+            error: None,
+        }
+    }
+
+    /// The value that was refused, if writing failed for that.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// The error of the writer below, if writing failed for that.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        self.error.take()
+    }
+
+    /// The writer below.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    /// Writes the template's own text. After an error, [`Self::refusal`] tells whether a value was refused.
+    pub fn literal(&mut self, text: &[u8]) -> io::Result<()> {
+        if let Err(refused) = self.format.literal(text) {
+            return Err(self.blame_last(refused));
+        }
+        self.buffer.extend_from_slice(text);
+        self.flush_full()
+    }
+
+    /// Writes a value, or refuses it.
+    pub fn value(&mut self, value: &Emitted<'_>) -> io::Result<()> {
+        self.written.clear();
+        let result = match value.kind {
+            Kind::Raw => {
+                self.written.push_str(value.text);
+                // Raw text counts as the template's own.
+                self.format.literal(value.text.as_bytes())
+            }
+            _ => self.format.value(value, &mut self.written),
+        };
+        match &mut self.last {
+            Some((number, last)) => {
+                *number = value.expression;
+                last.clear();
+                last.push_str(value.text);
+            }
+            none => *none = Some((value.expression, value.text.to_owned())),
+        }
+        if let Err(refused) = result {
+            return Err(self.blame_last(refused));
+        }
+        self.buffer.extend_from_slice(self.written.as_bytes());
+        self.flush_full()
+    }
+
+    /// Ends the artifact.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Err(refused) = self.format.finish() {
+            return Err(self.blame_last(refused));
+        }
+        self.flush()
+    }
+
+    fn blame_last(&mut self, refused: Refused) -> io::Error {
+        let (expression, value) = self.last.clone().unwrap_or_default();
+        let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
+        self.refusal = Some(Refusal { expression, value, refused });
+        error
+    }
+
+    #[inline]
+    fn flush_full(&mut self) -> io::Result<()> {
+        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
+    }
+
+    #[cold]
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(|failed| {
+            let kind = failed.kind();
+            self.error = Some(failed);
+            kind.into()
+        })
+    }
+}
+
+/// Takes marked text in pieces of any size and hands it to an [`Emitter`]. It holds no more than one value.
+pub struct MarkReader<W> {
+    /// What writes the artifact.
+    pub emitter: Emitter<W>,
+    state: State,
+    /// The bytes of a mark that the last piece ended in.
+    partial: Vec<u8>,
+    /// The head, then the text of the part that is being read.
+    head: Vec<u8>,
+    value: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -206,51 +313,22 @@ impl<W: io::Write> MarkReader<W> {
     /// A reader for one artifact of a format.
     pub fn new(format: &Format, out: W) -> Self {
         Self {
-            format: format.writer(),
-            out,
+            emitter: Emitter::new(format, out),
             state: State::Literal,
             partial: Vec::new(),
             head: Vec::new(),
             value: Vec::new(),
-            written: String::new(),
-            last: None,
-            refusal: None,
-            error: None,
         }
     }
 
-    /// The value that was refused, if writing failed for that.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
-    }
-
-    /// Ends the artifact. After an error, [`Self::refusal`] tells whether a value was refused.
+    /// Ends the artifact. After an error, the emitter tells whether a value was refused.
     pub fn finish(&mut self) -> io::Result<()> {
         if self.state != State::Literal {
             return Err(malformed());
         }
         let partial = std::mem::take(&mut self.partial);
         self.text(&partial)?;
-        let result = self.format.finish();
-        self.blame_last(result)
-    }
-
-    /// The error of the writer below, if writing failed for that.
-    pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
-    }
-
-    fn put(out: &mut W, error: &mut Option<io::Error>, bytes: &[u8]) -> io::Result<()> {
-        out.write_all(bytes).map_err(|failed| {
-            let kind = failed.kind();
-            *error = Some(failed);
-            kind.into()
-        })
-    }
-
-    /// The writer below.
-    pub fn into_inner(self) -> W {
-        self.out
+        self.emitter.finish()
     }
 
     fn text(&mut self, text: &[u8]) -> io::Result<()> {
@@ -258,11 +336,7 @@ impl<W: io::Write> MarkReader<W> {
             return Ok(());
         }
         match self.state {
-            State::Literal => {
-                let result = self.format.literal(text);
-                self.blame_last(result)?;
-                Self::put(&mut self.out, &mut self.error, text)?;
-            }
+            State::Literal => self.emitter.literal(text)?,
             // A head is a letter and at most ten digits.
             State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
             State::Head => self.head.extend_from_slice(text),
@@ -276,7 +350,9 @@ impl<W: io::Write> MarkReader<W> {
             (State::Literal, mark::START_BYTE) => State::Head,
             (State::Head, mark::SEPARATOR_BYTE) => State::Value,
             (State::Value, mark::END_BYTE) => {
-                self.emit()?;
+                let (kind, expression) = mark::head(&self.head).ok_or_else(malformed)?;
+                let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
+                self.emitter.value(&Emitted { expression, kind, text })?;
                 self.head.clear();
                 self.value.clear();
                 State::Literal
@@ -284,39 +360,6 @@ impl<W: io::Write> MarkReader<W> {
             _ => return Err(malformed()),
         };
         Ok(())
-    }
-
-    fn emit(&mut self) -> io::Result<()> {
-        let (kind, expression) = mark::head(&self.head).ok_or_else(malformed)?;
-        let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
-        self.written.clear();
-        let result = match kind {
-            Kind::Raw => {
-                self.written.push_str(text);
-                // Raw text counts as the template's own.
-                self.format.literal(text.as_bytes())
-            }
-            _ => self.format.value(&Emitted { expression, kind, text }, &mut self.written),
-        };
-        match &mut self.last {
-            Some((number, last)) => {
-                *number = expression;
-                last.clear();
-                last.push_str(text);
-            }
-            none => *none = Some((expression, text.to_owned())),
-        }
-        self.blame_last(result)?;
-        Self::put(&mut self.out, &mut self.error, self.written.as_bytes())
-    }
-
-    fn blame_last(&mut self, result: Result<(), Refused>) -> io::Result<()> {
-        result.map_err(|refused| {
-            let (expression, value) = self.last.clone().unwrap_or_default();
-            let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
-            self.refusal = Some(Refusal { expression, value, refused });
-            error
-        })
     }
 }
 
@@ -366,7 +409,8 @@ impl<W: io::Write> io::Write for MarkReader<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.emitter.flush()?;
+        self.emitter.out.flush()
     }
 }
 

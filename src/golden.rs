@@ -39,6 +39,20 @@ pub struct PlannedArtifact {
     pub template: String,
 }
 
+impl PlannedArtifact {
+    /// What the manifest says of it, once it is rendered.
+    pub fn entry(&self, rendered: Fingerprint) -> Entry {
+        Entry {
+            path: self.path.clone(),
+            mode: self.mode,
+            bytes: rendered.bytes(),
+            sha256: rendered.sha256(),
+            target: self.target.clone(),
+            template: self.template.clone(),
+        }
+    }
+}
+
 /// Which part of a tree is rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -335,15 +349,7 @@ impl Tree {
             identity: Identity::from(&metadata),
             mode: metadata.mode() & 0o7777,
         });
-        let entry = Entry {
-            path: artifact.path.clone(),
-            mode: artifact.mode,
-            bytes: compared.fresh.bytes(),
-            sha256: compared.fresh.sha256(),
-            target: artifact.target.clone(),
-            template: artifact.template.clone(),
-        };
-        Ok((Outcome { entry, old }, compared.spilled))
+        Ok((Outcome { entry: artifact.entry(compared.fresh), old }, compared.spilled))
     }
 
     /// Puts the outcomes of all artifacts of the scope together: what changes, what goes, what is in the way.

@@ -13,18 +13,20 @@
 //! | [`project`] | confwright.toml, resolved for each environment |
 //! | [`target`] | target.toml: artifacts, what they require of a project, native checks |
 //! | [`table`] | columns and their types, a reader for each source format, rows that are checked before anything is rendered |
-//! | [`template`] | the syntax tree, the types of expressions, filters, and the engine |
+//! | [`template`] | the syntax tree, the types of expressions, filters, segment programs, and the engine |
 //! | [`compile`] | a project that is read, checked and planned, with derived columns |
 //! | `rules` | what must hold beyond the types, and the exceptions |
 //! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
+//! | [`merge`] | what a golden file is where two branches are merged |
 //! | [`manifest`] | what the tree says of itself |
 //! | [`mod@write`] | all or nothing: staging, renames, the way back; and the folder of a new project |
 //! | [`determinism`] | whether the same inputs give the same bytes |
 //! | [`report`] | what a run says: to people, as JSON, for code hosts |
 //!
-//! Below them lie [`source`], through which every file of a project is read, and which knows the place of each byte;
+//! Below them lie [`source`], through which every file of a project is read, on disk or in a git revision, and which
+//! knows the place of each byte;
 //! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
 //! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
 //! knows the date.
@@ -34,8 +36,12 @@
 //! [`compile::prepare`] reads confwright.toml and the targets that it names, opens the tables and checks every cell,
 //! and has [`template::check`] resolve every path of every expression against the tables' types. So what can be wrong
 //! is known before the first byte is rendered. The checks also say which printed expressions have to pass the last
-//! filter: the engine writes their values between marks, and [`format::MarkReader`] has the artifact's format
-//! write or refuse each where it stands.
+//! filter.
+//!
+//! A template is then built into a segment program: literal text, cells, values, conditions and loops, through which
+//! rows pass one by one. It hands values to a [`format::Emitter`], which has the artifact's format write or refuse
+//! each where it stands. What a program cannot express is left to Tera, which writes values between marks, and
+//! [`format::MarkReader`] finds them again. Both give the same bytes, which random programs are tested for.
 //!
 //! An artifact is rendered into a sink, and no artifact is held whole. The commands differ in their sinks only:
 //! `render` stages what differs and then puts all of it in place ([`write::Batch`]), `check` and `diff` compare with
@@ -53,6 +59,7 @@ pub mod document;
 pub mod format;
 pub mod golden;
 pub mod manifest;
+pub mod merge;
 pub mod plan;
 pub mod project;
 pub mod report;

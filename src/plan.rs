@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tera::{Context, Value as Data};
 
 use crate::compile::{Compilation, Producer};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -12,12 +11,15 @@ use crate::format::{self, Format};
 use crate::golden::PlannedArtifact;
 use crate::manifest;
 use crate::source::{Sources, Span};
-use crate::table::Tables;
+use crate::table::{Table, Tables};
 use crate::target::Artifact;
 use crate::template::check::{self, Entrance};
-use crate::template::engine::{Engine, Failure};
+use crate::template::engine::Failure;
 use crate::template::library::Unparsed;
+use crate::template::ready::{Failed, Ready, Renderer, Setting};
+use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
+use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
 
 /// One artifact of the plan.
@@ -35,6 +37,8 @@ pub struct Planned {
     pub template: String,
     /// The row that it is made for.
     pub row: Option<PlannedRow>,
+    /// The table of its row, as the target calls it.
+    pub(crate) each: Option<String>,
     /// Where it is declared.
     pub span: Span,
     pub(crate) producer: usize,
@@ -65,62 +69,22 @@ pub struct PlannedRow {
     pub table: String,
     /// The row's number, from 0.
     pub number: usize,
-    pub(crate) data: Data,
 }
 
 /// Plans the artifacts of all producers.
 pub(crate) fn plan(
     producers: &[Producer],
-    lists: &BTreeMap<String, Data>,
-    tables: &Tables,
-    sources: &Sources,
+    facts: &Facts<'_>,
+    renderer: Renderer,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Planned> {
+    let Facts { tables, sources, .. } = *facts;
     let mut planned = Vec::new();
     for (number, producer) in producers.iter().enumerate() {
-        let templates = producer.artifacts.iter().enumerate().filter(|(_, artifact)| !is_literal(artifact));
-        let unparsed = templates.map(|(at, artifact)| Unparsed {
-            name: at.to_string(),
-            origin: Origin::Toml { value: artifact.path.span, prefix: 0 },
-            text: artifact.path.value.clone(),
-            delimiters: Delimiters::Curly,
-        });
-        let mut found = Diagnostics::default();
-        let library = Library::build(unparsed.collect(), sources, &mut found);
-        let row_of = |artifact: &Artifact| {
-            artifact.each.as_ref().and_then(|each| producer.globals.tables.get(&each.value).copied())
-        };
-        let entrances: Vec<Entrance> = producer
-            .artifacts
-            .iter()
-            .enumerate()
-            .filter_map(|(at, artifact)| {
-                Some(Entrance {
-                    template: library.find(&at.to_string())?,
-                    row: row_of(artifact),
-                    strict: true,
-                })
-            })
-            .collect();
-        let checked = check::check(&library, &producer.globals, &entrances, &mut found);
-        let sound = !found.has_errors();
-        diagnostics.append(found);
-        if !sound {
-            continue;
-        }
-        // Most paths are literal, and an engine takes longer to make than they take to plan.
-        let templates = !entrances.is_empty();
-        let engine = match templates.then(|| Engine::new(&library, checked, Delimiters::Curly)).transpose() {
-            Ok(engine) => engine,
-            Err(failed) => {
-                diagnostics.append(failed);
-                continue;
-            }
-        };
-        let paths = Paths { library, engine };
+        let Some(paths) = Paths::prepare(producer, facts, renderer, diagnostics) else { continue };
         for (at, artifact) in producer.artifacts.iter().enumerate() {
-            let mut add = |row: Option<PlannedRow>, context: &Context| {
-                let path = match paths.render(&at.to_string(), artifact, context) {
+            let mut add = |row: Option<PlannedRow>| {
+                let path = match paths.render(at, artifact, row.as_ref(), facts) {
                     Ok(path) => path,
                     Err(diagnostic) => {
                         return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
@@ -148,26 +112,23 @@ pub(crate) fn plan(
                     target: producer.name.clone(),
                     template: artifact.template.value.clone(),
                     row,
+                    each: artifact.each.as_ref().map(|each| each.value.clone()),
                     span: artifact.path.span,
                     producer: number,
                 });
             };
             let Some(each) = &artifact.each else {
-                add(None, &producer.context);
+                add(None);
                 continue;
             };
             let Some(table) = producer.tables.get(&each.value) else { continue };
-            let mut context = producer.context.clone();
-            for (number, data) in
-                lists.get(table).and_then(Data::as_array).unwrap_or_default().iter().enumerate()
-            {
-                context.insert_value("row", data.clone());
-                add(Some(PlannedRow { table: table.clone(), number, data: data.clone() }), &context);
+            for number in 0..tables.get(table).map_or(0, Table::len) {
+                add(Some(PlannedRow { table: table.clone(), number }));
             }
         }
     }
     planned.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
-    report_collisions(&planned, tables, sources, diagnostics);
+    report_collisions(&planned, facts.tables, facts.sources, diagnostics);
     planned
 }
 
@@ -177,22 +138,75 @@ fn is_literal(artifact: &Artifact) -> bool {
 }
 
 /// The templates of the paths of one producer.
-struct Paths {
-    library: Library,
-    /// There where a path is no literal.
-    engine: Option<Engine>,
+struct Paths<'p> {
+    producer: &'p Producer,
+    templates: Ready,
 }
 
-impl Paths {
-    fn render(&self, name: &str, artifact: &Artifact, context: &Context) -> Result<Utf8PathBuf, Diagnostic> {
-        let Some(engine) = self.engine.as_ref().filter(|_| !is_literal(artifact)) else {
+impl<'p> Paths<'p> {
+    /// Reads and checks the paths that are no literals; each template is named by its artifact's number.
+    fn prepare(
+        producer: &'p Producer,
+        facts: &Facts<'_>,
+        renderer: Renderer,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let templates = producer.artifacts.iter().enumerate().filter(|(_, artifact)| !is_literal(artifact));
+        let unparsed = templates.map(|(at, artifact)| Unparsed {
+            name: at.to_string(),
+            origin: Origin::Toml { value: artifact.path.span, prefix: 0 },
+            text: artifact.path.value.clone(),
+            delimiters: Delimiters::Curly,
+        });
+        let mut found = Diagnostics::default();
+        let library = Library::build(unparsed.collect(), facts.sources, &mut found);
+        let entrances = producer.artifacts.iter().enumerate().filter_map(|(at, artifact)| {
+            let template = library.find(&at.to_string())?;
+            Some(Entrance { template, row: view_of(producer, artifact), strict: true })
+        });
+        let entrances: Vec<Entrance> = entrances.collect();
+        let checked = check::check(&library, &producer.globals, &entrances, &mut found);
+        let sound = !found.has_errors();
+        diagnostics.append(found);
+        let known = (&producer.globals, facts.tables, &producer.context);
+        sound.then(|| Self {
+            producer,
+            templates: Ready::new(library, checked, Delimiters::Curly, &entrances, renderer, known),
+        })
+    }
+
+    /// The path of an artifact, which is that of a number, for a row.
+    fn render(
+        &self,
+        number: usize,
+        artifact: &Artifact,
+        row: Option<&PlannedRow>,
+        facts: &Facts<'_>,
+    ) -> Result<Utf8PathBuf, Diagnostic> {
+        let Some(template) = self.templates.library.find(&number.to_string()) else {
             return Ok(artifact.path.value.as_str().into());
         };
+        let Facts { tables, sources, lists } = *facts;
+        let setting = Setting {
+            facts: *facts,
+            row: row.and_then(|row| tables.get(&row.table)?.passing(row.number)),
+            context: &|| {
+                let mut context = self.producer.context.clone();
+                for (name, table) in &self.producer.tables {
+                    context.insert_value(name.clone(), lists.get(table, tables, sources));
+                }
+                if let Some(row) = row {
+                    context.insert_value("row", lists.row(&row.table, row.number, tables, sources));
+                }
+                context
+            },
+        };
         let mut bytes = Vec::new();
-        match engine.render(&self.library, name, &format::PATH, context, &mut bytes) {
+        let view = view_of(self.producer, artifact);
+        match self.templates.render((template, view), &format::PATH, setting, &mut bytes) {
             Ok(()) => {}
-            Err(Failure::Diagnostic { diagnostic, .. }) => return Err(*diagnostic),
-            Err(Failure::Sink(error)) => {
+            Err(Failed { failure: Failure::Diagnostic { diagnostic, .. }, .. }) => return Err(*diagnostic),
+            Err(Failed { failure: Failure::Sink(error), .. }) => {
                 return Err(Diagnostic::error(&code::PLAN_PATH, error.to_string()).at(artifact.path.span, ""));
             }
         }
@@ -200,6 +214,11 @@ impl Paths {
             Diagnostic::error(&code::PLAN_PATH, "the path is not UTF-8").at(artifact.path.span, "the path")
         })
     }
+}
+
+/// The view of the row that an artifact is bound to.
+fn view_of(producer: &Producer, artifact: &Artifact) -> Option<ViewId> {
+    artifact.each.as_ref().and_then(|each| producer.globals.tables.get(&each.value).copied())
 }
 
 pub(crate) fn point_at_row(

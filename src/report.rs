@@ -1,4 +1,4 @@
-//! What a run says, as text: for people, as JSON, for GitHub's workflow log and as SARIF.
+//! What a run says, as text: for people, as JSON, for GitHub's workflow log, as SARIF, and as a comment for a review.
 //!
 //! Everything here is a function from values to text on an [`io::Write`]; which stream that is, and whether it
 //! wants colours, the command line decides.
@@ -15,10 +15,12 @@ use crate::source::{Position, Sources};
 
 mod github;
 mod human;
+mod markdown;
 mod sarif;
 
 pub use github::github;
 pub use human::{closing, human};
+pub use markdown::{Reached, Review, Reviewed, markdown};
 pub use sarif::sarif;
 
 /// How a run ended.
@@ -27,7 +29,7 @@ pub use sarif::sarif;
 pub enum Status {
     /// Nothing to report.
     Clean,
-    /// The golden tree is not what the sources give, or was edited by hand.
+    /// The golden tree is not what the sources give, or was edited by hand; of two revisions, they give other artifacts.
     Differs,
     /// A format, a lint or a native check found something.
     Findings,

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use tera::{Context, Value as Data};
+use tera::Context;
 
 use crate::compile::{derive, view};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code, nearest};
@@ -13,44 +13,35 @@ use crate::document::Located;
 use crate::format;
 use crate::project::{self, Allow, Project, RowName, Rule};
 use crate::source::Sources;
-use crate::table::{Table, Tables};
+use crate::table::{Passing, Table};
 use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data;
-use crate::template::engine::Engine;
 use crate::template::library::Unparsed;
+use crate::template::ready::{Ready, Renderer, Setting};
+use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{Type, ViewId};
 use crate::template::{Library, Origin};
-
-/// The tables and values that rules see.
-pub(crate) struct Facts<'a> {
-    pub(crate) tables: &'a Tables,
-    pub(crate) views: &'a [View],
-    /// The rows of the tables that rules walk or name, as lists.
-    pub(crate) lists: &'a BTreeMap<String, Data>,
-    pub(crate) sources: &'a Sources,
-}
 
 /// Checks every rule; `allowed` receives the numbers of the exceptions that apply.
 pub(crate) fn check(
     project: &Project,
     declared: &project::Environment,
+    views: &[View],
     facts: &Facts<'_>,
+    renderer: Renderer,
     allowed: &mut BTreeSet<usize>,
     diagnostics: &mut Diagnostics,
 ) {
     let tables: IndexMap<String, ViewId> =
-        facts.views.iter().enumerate().map(|(number, view)| (view.name.clone(), ViewId(number))).collect();
-    let globals =
-        Globals { views: facts.views.to_vec(), tables, values: view::type_of_values(&declared.values) };
-    let mut context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
-    for (name, list) in facts.lists {
-        context.insert_value(name.clone(), list.clone());
-    }
+        views.iter().enumerate().map(|(number, view)| (view.name.clone(), ViewId(number))).collect();
+    let globals = Globals { views: views.to_vec(), tables, values: view::type_of_values(&declared.values) };
+    let context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
     for rule in &project.rules {
-        let Some(prepared) = Prepared::new(rule, &globals, facts.sources, diagnostics) else { continue };
+        let known = (&globals, facts, &context);
+        let Some(prepared) = Prepared::new(rule, known, renderer, diagnostics) else { continue };
         let Some(each) = &rule.each else {
-            match prepared.holds(&context) {
+            match prepared.holds(None) {
                 Ok(true) => {}
                 Ok(false) => {
                     let allow = project
@@ -61,7 +52,7 @@ pub(crate) fn check(
                         Some(number) => {
                             allowed.insert(number);
                         }
-                        None => diagnostics.push(prepared.violation(rule, &context)),
+                        None => diagnostics.push(prepared.violation(rule, None)),
                     }
                 }
                 Err(diagnostic) => diagnostics.push(diagnostic),
@@ -69,8 +60,6 @@ pub(crate) fn check(
             continue;
         };
         let Some(table) = facts.tables.get(&each.value) else { continue };
-        let rows = facts.lists.get(&each.value).and_then(Data::as_array).unwrap_or_default();
-        let mut context = context.clone();
         // Read as far as the last row that was told.
         let mut read = table.rows(facts.sources).peekable();
         let mut failed: Vec<(Option<String>, Diagnostic)> = Vec::new();
@@ -84,9 +73,10 @@ pub(crate) fn check(
             let row = |allow: &Allow| allow.row.as_ref().and_then(|row| named(&row.value));
             project.allows.iter().map(|allow| Some(allow).filter(ours).and_then(row)).collect::<Vec<_>>()
         });
-        for (number, data) in rows.iter().enumerate() {
-            context.insert_value("row", data.clone());
-            match prepared.holds(&context) {
+        let mut rows = table.walk(facts.sources, &vec![true; table.schema().columns.len()]);
+        while let Some(row) = rows.next() {
+            let number = row.number();
+            match prepared.holds(Some((&each.value, row))) {
                 Ok(true) => {}
                 Ok(false) => {
                     while read.next_if(|row| row.number < number).is_some() {}
@@ -102,7 +92,7 @@ pub(crate) fn check(
                         allowed.insert(number);
                         continue;
                     }
-                    let mut diagnostic = prepared.violation(rule, &context);
+                    let mut diagnostic = prepared.violation(rule, Some((&each.value, row)));
                     if let Some(span) = table.row_span(facts.sources, number) {
                         let label = Label { place: span.into(), text: "this row".into() };
                         diagnostic.labels.insert(0, label);
@@ -145,38 +135,35 @@ fn point_at_exception(
     }
 }
 
-/// The names of the tables that a rule's expressions need as lists.
-pub(crate) fn tables_of(project: &Project, tables: &Tables) -> BTreeSet<String> {
-    if project.rules.is_empty() {
-        return BTreeSet::new();
-    }
-    // A rule may name any table; those that are neither walked nor named cost only their conversion.
-    let mentions = |name: &str| {
-        project.rules.iter().any(|rule| {
-            rule.each.as_ref().is_some_and(|each| each.value == name)
-                || rule.assert.value.contains(name)
-                || rule.message.as_ref().is_some_and(|message| message.value.contains(name))
-        })
-    };
-    tables.iter().map(|table| table.schema().name.clone()).filter(|name| mentions(name)).collect()
+/// A row with the name of its table.
+type Row<'a> = (&'a str, Passing<'a>);
+
+/// A rule that is ready to be asked.
+struct Prepared<'a> {
+    facts: &'a Facts<'a>,
+    context: &'a Context,
+    view: Option<ViewId>,
+    assert: Ready,
+    message: Option<Ready>,
 }
 
-struct Prepared {
-    assert: (Library, Engine),
-    message: Option<(Library, Engine)>,
-}
-
-impl Prepared {
-    fn new(rule: &Rule, globals: &Globals, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let row = match &rule.each {
+impl<'a> Prepared<'a> {
+    fn new(
+        rule: &Rule,
+        (globals, facts, context): (&Globals, &'a Facts<'a>, &'a Context),
+        renderer: Renderer,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        let view = match &rule.each {
             Some(each) => Some(*globals.tables.get(&each.value)?),
             None => None,
         };
-        let library = derive::library(&rule.assert.value, rule.assert.span, sources, diagnostics);
+        let library = derive::library(&rule.assert.value, rule.assert.span, facts.sources, diagnostics);
         library.find(derive::EXPRESSION)?;
-        let engine =
-            derive::expression_engine(&library, globals, row, |ty| *ty == Type::Bool, "true or false");
-        let engine = diagnostics.take(engine);
+        let known = (globals, facts.tables, context);
+        let is_bool = |ty: &Type| *ty == Type::Bool;
+        let assert = derive::expression(library, view, is_bool, "true or false", renderer, known);
+        let assert = diagnostics.take(assert);
         let message = match &rule.message {
             None => None,
             Some(message) => {
@@ -187,45 +174,63 @@ impl Prepared {
                     delimiters: Delimiters::Curly,
                 };
                 let mut found = Diagnostics::default();
-                let library = Library::build(vec![unparsed], sources, &mut found);
-                let entrances: Vec<Entrance> = library
-                    .find(derive::EXPRESSION)
-                    .map(|template| Entrance { template, row, strict: false })
-                    .into_iter()
-                    .collect();
+                let library = Library::build(vec![unparsed], facts.sources, &mut found);
+                let entrance = |template| Entrance { template, row: view, strict: false };
+                let entrances: Vec<Entrance> =
+                    library.find(derive::EXPRESSION).map(entrance).into_iter().collect();
                 let checked = check::check(&library, globals, &entrances, &mut found);
-                let engine = if found.has_errors() {
+                if found.has_errors() {
                     diagnostics.append(found);
-                    None
-                } else {
-                    match Engine::new(&library, checked, Delimiters::Curly) {
-                        Ok(engine) => Some(engine),
-                        Err(failed) => {
-                            diagnostics.append(failed);
-                            None
-                        }
-                    }
-                };
-                Some((library, engine?))
+                    return None;
+                }
+                Some(Ready::new(library, checked, Delimiters::Curly, &entrances, renderer, known))
             }
         };
-        Some(Self { assert: (library, engine?), message })
+        Some(Self { facts, context, view, assert: assert?, message })
     }
 
-    fn holds(&self, context: &Context) -> Result<bool, Diagnostic> {
-        let (library, engine) = &self.assert;
-        Ok(engine.evaluate(library, derive::EXPRESSION, context)?.as_bool() == Some(true))
+    fn holds(&self, row: Option<Row<'_>>) -> Result<bool, Diagnostic> {
+        let context = || self.context(row);
+        Ok(self.assert.evaluate(self.view, self.setting(row, &context))?.as_bool() == Some(true))
     }
 
-    fn violation(&self, rule: &Rule, context: &Context) -> Diagnostic {
-        let message = self.message.as_ref().and_then(|(library, engine)| {
+    fn violation(&self, rule: &Rule, row: Option<Row<'_>>) -> Diagnostic {
+        let message = self.message.as_ref().and_then(|message| {
             let mut bytes = Vec::new();
-            engine.render(library, derive::EXPRESSION, format::TEXT, context, &mut bytes).ok()?;
+            let context = || self.context(row);
+            let setting = self.setting(row, &context);
+            message.render((0, self.view), format::TEXT, setting, &mut bytes).ok()?;
             String::from_utf8(bytes).ok()
         });
         let message = message.unwrap_or_else(|| format!("this does not hold: {}", rule.assert.value));
         let mut diagnostic = Diagnostic::error(&code::RULE_FAILED, message).at(rule.assert.span, "the rule");
         diagnostic.code = Cow::Owned(rule.id.clone());
         diagnostic
+    }
+
+    fn setting<'s>(&self, row: Option<Row<'s>>, context: &'s dyn Fn() -> Context) -> Setting<'s>
+    where
+        'a: 's,
+    {
+        Setting { facts: *self.facts, row: row.map(|(_, row)| row), context }
+    }
+
+    /// What the engine sees.
+    fn context(&self, row: Option<Row<'_>>) -> Context {
+        let Facts { tables, sources, lists } = *self.facts;
+        let mut context = self.context.clone();
+        let trees = std::iter::once(&self.assert).chain(&self.message);
+        let mentioned = |name: &str| {
+            trees.clone().any(|ready| {
+                ready.library.templates.iter().any(|template| template.tree.source().contains(name))
+            })
+        };
+        for table in tables.iter().map(|table| &table.schema().name).filter(|name| mentioned(name)) {
+            context.insert_value(table.clone(), lists.get(table, tables, sources));
+        }
+        if let Some((table, row)) = row {
+            context.insert_value("row", lists.row(table, row.number(), tables, sources));
+        }
+        context
     }
 }

@@ -18,6 +18,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::diagnostic::{Diagnostic, code};
 
+pub mod git;
+
 /// Where the files of a project come from: a folder on disk, a git revision, memory.
 ///
 /// Paths are relative to the project's root, with `/` between their parts.

@@ -168,6 +168,7 @@ impl Composer {
 
     fn finish(mut self, name: &str) -> Result<Vec<(Utf8PathBuf, Vec<u8>)>, Diagnostics> {
         for (path, text) in [
+            (".gitattributes", format!("{GITATTRIBUTES}golden/** {ATTRIBUTES}\n")),
             (".gitignore", GITIGNORE.to_owned()),
             (".pre-commit-config.yaml", HOOKS.to_owned()),
             ("Makefile", MAKEFILE.to_owned()),
@@ -279,6 +280,14 @@ fn files<'a>(folder: &'a Dir<'_>) -> Vec<(Utf8PathBuf, &'a [u8])> {
     list
 }
 
+const GITATTRIBUTES: &str = "\
+# golden/ is compiled: committed byte for byte, folded in reviews, and merged by compiling the merged sources, once
+# `confwright merge-driver --install` was run in the clone.
+";
+
+/// What git and code hosts have to know of a golden tree.
+pub const ATTRIBUTES: &str = "-text linguist-generated gitlab-generated merge=confwright";
+
 const GITIGNORE: &str = "/.confwright/\n";
 
 const MAKEFILE: &str = "\
@@ -299,7 +308,8 @@ check:
 ";
 
 const HOOKS: &str = "\
-# `pre-commit install` has git ask these before every commit.
+# `pre-commit install` has git ask these before every commit and every merge.
+default_install_hook_types: [pre-commit, pre-merge-commit]
 repos:
   - repo: local
     hooks:
@@ -326,6 +336,7 @@ The files in `golden/` are compiled by confwright from `confwright.toml`, the ta
 - `make render` compiles and writes `golden/`.
 - `make diff` shows what that would change.
 - `make check` is the gate for commits and CI; `pre-commit install` has git run it.
+- `confwright merge-driver --install`, once in each clone, has git merge `golden/` by compiling the merged sources.
 - `confwright list` shows the targets, tables and artifacts.
 ";
 

@@ -2,8 +2,8 @@
 //!
 //! A table is a source of rows that can be opened again, not a vector: the first pass checks every row of every
 //! table and reports all that is wrong; later passes read the same bytes again and cannot fail. Tables that are
-//! referred to or have derived columns hold their rows, all others are read as they are walked; of a long file of
-//! delimited cells no more is ever in memory than a window of it.
+//! referred to, have derived columns or have an artifact for each row hold their rows, all others are read as they are
+//! walked; of a long file of delimited cells no more is ever in memory than a window of it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -39,8 +39,7 @@ pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
-#[allow(unused_imports, reason = "as above")]
-pub(crate) use walk::{CellRef, Passing, Walk};
+pub(crate) use walk::{CellRef, Passing};
 
 use read::{Cell, Format, Raw, Read, Reading, Record};
 use scan::Scan;
@@ -82,6 +81,8 @@ pub struct Table {
     schema: Schema,
     source: Option<Source>,
     len: usize,
+    /// Whether rows are asked for by their number.
+    hold: bool,
     /// The rows, where they are held.
     held: Option<Vec<Box<[Value]>>>,
     keys: Option<Arc<Keys>>,

@@ -29,7 +29,6 @@ use crate::manifest::{PENDING, STAGING};
 mod copy;
 pub use copy::InputCopy;
 mod folder;
-
 pub use folder::fill;
 
 /// How often a lock that is held is tried again, and the time between: a child that a render's process has just
@@ -648,6 +647,13 @@ fn rename(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
 fn remove_file(place: &Utf8Path) -> io::Result<()> {
     step()?;
     fs::remove_file(place)
+}
+
+/// Replaces the content of a file that another program has made for that.
+#[expect(clippy::disallowed_methods, reason = "this is the place that writes")]
+pub fn overwrite(place: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    step()?;
+    fs::write(place, bytes)
 }
 
 fn remove_folder(place: &Utf8Path) -> io::Result<()> {

@@ -1,6 +1,6 @@
-//! `confwright diff`: the golden tree against a fresh compile.
+//! `confwright diff`: the golden tree against a fresh compile, or one state of the sources against another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -14,16 +14,22 @@ use super::{Exit, Output, Part};
 use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
-use crate::report::{ArtifactChange, Status};
-use crate::source::Disk;
+use crate::plan::Planned;
+use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
+use crate::source::{Disk, Sources};
 
-/// Show what a render would change
+mod revisions;
+
+/// Show what a render would change, or what was changed since a git revision
 ///
-/// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. Nothing is
-/// written.
+/// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. With
+/// `--from`, the golden tree is left out of it: the sources are compiled as they stand in that git revision and as they
+/// stand now, or in `--to`, and the difference is that of their artifacts. Nothing is written, and nothing is checked out.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix"
+    after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix\n  \
+                  confwright diff --from main           what this branch changes, committed or not\n  \
+                  confwright diff --from v1 --to v2 --format markdown"
 )]
 pub(super) struct Diff {
     /// Only these golden files, or those below these folders
@@ -32,6 +38,12 @@ pub(super) struct Diff {
     /// One line for each file instead of the difference
     #[arg(long)]
     stat: bool,
+    /// Compare with what the sources of this git revision give, instead of with golden
+    #[arg(long, value_name = "REV")]
+    from: Option<String>,
+    /// Show what this git revision gives, instead of the files of the work tree
+    #[arg(long, value_name = "REV", requires = "from")]
+    to: Option<String>,
     #[command(flatten)]
     part: Part,
 }
@@ -97,69 +109,36 @@ pub(super) fn compare<'a>(
 
 impl Diff {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
-        let Some(root) = session.root() else { return session.fail(NOTHING) };
-        let disk = Disk::new(root.clone());
-        let Some(compilation) = session.prepare(&disk, &self.part.selection()) else {
+        let comparison = match &self.from {
+            Some(from) => self.with_revision(session, from),
+            None => self.with_golden(session),
+        };
+        let Some(Comparison { list, files, stale, reached, notes }) = comparison else {
             return session.fail(NOTHING);
         };
-        let Some(gone) = retired(session, &root, &compilation, &self.part.selection()) else {
-            return session.fail(NOTHING);
-        };
-        let Some(all) = compare(session, &root, &disk, &compilation, &gone, &self.part) else {
-            return session.fail(NOTHING);
-        };
-
-        let wanted: Vec<Utf8PathBuf> = self.paths.iter().map(|path| below(&root, path)).collect();
-        let is_wanted =
-            |path: &Utf8Path| wanted.is_empty() || wanted.iter().any(|wanted| path.starts_with(wanted));
-        for wanted in &wanted {
-            let known = all.iter().flat_map(|compared| &compared.changes.list);
-            if !known.into_iter().any(|change| change.path.starts_with(wanted)) {
-                let message = format!("`{wanted}` is no artifact and no folder of artifacts");
-                let known = all.iter().flat_map(|compared| &compared.changes.list);
-                let near = nearest_path(wanted, known.map(|change| change.path.as_path()));
-                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`confwright list` names the artifacts".to_owned(),
-                }));
-            }
-        }
-        if session.diagnostics.has_errors() {
-            return session.fail(NOTHING);
-        }
-        let mut list: Vec<ArtifactChange> = Vec::new();
-        let mut differs = false;
-        let mut files = Vec::new();
-        for compared in &all {
-            session.diagnostics.append(compared.changes.warnings.clone());
-            differs |= wanted.is_empty() && !compared.changes.stale.is_empty();
-            for (change, shown) in compared.changes.list.iter().zip(artifacts(&compared.changes)) {
-                if !is_wanted(&change.path) {
-                    continue;
-                }
-                if change.change != ChangeKind::Unchanged || change.mode_differs {
-                    differs = true;
-                    if session.output == Output::Human {
-                        match difference(compared, change, session) {
-                            Ok(file) => files.push(file),
-                            Err(diagnostic) => session.diagnostics.push(diagnostic),
-                        }
-                    }
-                }
-                list.push(shown);
-            }
-        }
-        if session.diagnostics.has_errors() {
-            return session.fail(NOTHING);
-        }
         session.worked();
-        let paint = Paint { colored: session.colored };
-        if self.stat {
+        let differs = stale || !files.is_empty();
+        let paint = Paint { colored: session.colored && session.output == Output::Human };
+        if session.output == Output::Markdown {
+            let review = Review {
+                from: self.from.as_deref(),
+                to: self.to.as_deref(),
+                artifacts: files
+                    .iter()
+                    .map(|file| paint.reviewed(file, !self.stat))
+                    .collect::<io::Result<_>>()?,
+                reached,
+            };
+            report::markdown(&mut session.out, &review)?;
+        } else if session.output == Output::Human && self.stat {
             paint.stat(&mut session.out, &files)?;
-        } else {
+        } else if session.output == Output::Human {
             for file in &files {
                 paint.unified(&mut session.out, file)?;
             }
+        }
+        for note in &notes {
+            session.say(note)?;
         }
         if differs && files.is_empty() {
             session.say(
@@ -169,6 +148,79 @@ impl Diff {
             session.say("no differences")?;
         }
         session.report(if differs { Status::Differs } else { Status::Clean }, list, NOTHING)
+    }
+
+    /// Compares the golden tree with a fresh compile.
+    fn with_golden(&self, session: &mut Session) -> Option<Comparison> {
+        let root = session.root()?;
+        let disk = Disk::new(root.clone());
+        let compilation = session.prepare(&disk, &self.part.selection())?;
+        let gone = retired(session, &root, &compilation, &self.part.selection())?;
+        let all = compare(session, &root, &disk, &compilation, &gone, &self.part)?;
+
+        let changes = all.iter().flat_map(|compared| &compared.changes.list);
+        let wanted = self.wanted(session, &root, &changes.map(|change| &*change.path).collect::<Vec<_>>())?;
+        let mut comparison = Comparison::default();
+        for compared in &all {
+            session.diagnostics.append(compared.changes.warnings.clone());
+            comparison.stale |= wanted.is_all() && !compared.changes.stale.is_empty();
+            for (change, shown) in compared.changes.list.iter().zip(artifacts(&compared.changes)) {
+                if !wanted.has(&change.path) {
+                    continue;
+                }
+                if change.change != ChangeKind::Unchanged || change.mode_differs {
+                    let file = difference(compared, change, session);
+                    comparison.files.extend(session.diagnostics.take(file));
+                }
+                comparison.list.push(shown);
+            }
+        }
+        comparison.reached = reached(&comparison.files, &[&compilation]);
+        (!session.diagnostics.has_errors()).then_some(comparison)
+    }
+
+    /// The artifacts that the command line asks for, of those that there are.
+    fn wanted(&self, session: &mut Session, root: &Utf8Path, all: &[&Utf8Path]) -> Option<Wanted> {
+        let wanted = Wanted(self.paths.iter().map(|path| below(root, path)).collect());
+        for wanted in &wanted.0 {
+            if !all.iter().any(|path| path.starts_with(wanted)) {
+                let message = format!("`{wanted}` is no artifact and no folder of artifacts");
+                let near = nearest_path(wanted, all.iter().copied());
+                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`confwright list` names the artifacts".to_owned(),
+                }));
+            }
+        }
+        (!session.diagnostics.has_errors()).then_some(wanted)
+    }
+}
+
+/// What was compared.
+#[derive(Default)]
+struct Comparison {
+    /// All artifacts that were asked for.
+    list: Vec<ArtifactChange>,
+    /// Those that differ.
+    files: Vec<FileDifference>,
+    /// Whether the manifest or the sums are not what they should be.
+    stale: bool,
+    /// What makes the artifacts that differ.
+    reached: Vec<Reached>,
+    /// What to know besides.
+    notes: Vec<String>,
+}
+
+/// The golden files, and the folders of them, that the command line names; all without any.
+struct Wanted(Vec<Utf8PathBuf>);
+
+impl Wanted {
+    fn is_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn has(&self, path: &Utf8Path) -> bool {
+        self.is_all() || self.0.iter().any(|wanted| path.starts_with(wanted))
     }
 }
 
@@ -196,11 +248,25 @@ fn nearest_path<'a>(wanted: &Utf8Path, artifacts: impl Iterator<Item = &'a Utf8P
 /// An artifact that differs, with both its contents.
 struct FileDifference {
     path: Utf8PathBuf,
+    environment: String,
+    /// The instance that makes it, or made it.
+    target: String,
     kind: ChangeKind,
     edited: bool,
-    modes: Option<(bool, bool)>,
+    /// The permission bits before and after, where they differ.
+    modes: Option<(u32, u32)>,
     old: Vec<u8>,
     new: Vec<u8>,
+}
+
+impl FileDifference {
+    /// How many lines are new, and how many are gone.
+    fn lines(&self) -> (usize, usize) {
+        let (old, new) = (String::from_utf8_lossy(&self.old), String::from_utf8_lossy(&self.new));
+        let diff = TextDiff::from_lines(&*old, &*new);
+        let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
+        (count(ChangeTag::Insert), count(ChangeTag::Delete))
+    }
 }
 
 fn difference(
@@ -210,32 +276,73 @@ fn difference(
 ) -> Result<FileDifference, Diagnostic> {
     let environment = compared.environment;
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
-    let old = compared.tree.read(relative)?.unwrap_or_default();
-    let mut new = Vec::new();
     // The plan is in the order of these bytes.
     let planned = environment
         .artifacts
         .binary_search_by(|planned| planned.path.as_str().cmp(relative.as_str()))
         .ok()
         .map(|at| &environment.artifacts[at]);
-    if let Some(planned) = planned {
-        environment.render(planned, &session.sources, &mut new).map_err(|failure| match failure {
-            RenderFailure::Diagnostic(diagnostic) => *diagnostic,
-            RenderFailure::Sink(error) => Diagnostic::error(&code::SOURCE_READ, error.to_string()),
-        })?;
-    }
-    let modes = change.mode_differs.then(|| {
-        let executable = planned.is_some_and(|planned| planned.mode & 0o100 != 0);
-        (!executable, executable)
-    });
-    Ok(FileDifference {
+    let target = match planned {
+        Some(planned) => planned.target.clone(),
+        None => {
+            compared.tree.manifest().get(relative.as_str()).map_or_else(String::new, |old| old.target.clone())
+        }
+    };
+    let mut file = FileDifference {
         path: change.path.clone(),
+        environment: environment.name.clone(),
+        target,
         kind: change.change,
         edited: change.edited,
-        modes,
-        old,
-        new,
-    })
+        modes: change.mode_differs.then(|| {
+            let executable = planned.is_some_and(|planned| planned.mode & 0o100 != 0);
+            if executable { (0o644, 0o755) } else { (0o755, 0o644) }
+        }),
+        old: Vec::new(),
+        new: Vec::new(),
+    };
+    // A document names what differs, and does not show it.
+    if session.output != Output::Json {
+        file.old = compared.tree.read(relative)?.unwrap_or_default();
+        if let Some(planned) = planned {
+            file.new = rendered(environment, planned, &session.sources)?;
+        }
+    }
+    Ok(file)
+}
+
+/// The bytes of an artifact.
+fn rendered(environment: &Environment, planned: &Planned, sources: &Sources) -> Result<Vec<u8>, Diagnostic> {
+    let mut bytes = Vec::new();
+    environment.render(planned, sources, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The instances that make what differs, with what their targets say of them; `states` are the compilations that
+/// know them, the newest first.
+fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for file in files {
+        *counts.entry((&file.environment, &file.target)).or_default() += 1;
+    }
+    let found = |environment: &str, name: &str| {
+        states.iter().find_map(|state| {
+            let declared = state.project.environments.iter().find(|declared| declared.name == environment)?;
+            state.targets.get(&declared.targets.get(name)?.target.value)
+        })
+    };
+    let reached = counts.into_iter().map(|((environment, name), artifacts)| {
+        let target = found(environment, name);
+        let checks = target.into_iter().flat_map(|target| &target.checks);
+        Reached {
+            environment: environment.to_owned(),
+            target: name.to_owned(),
+            stage: target.map_or("", |target| target.stage.name()),
+            checks: checks.map(|check| check.name.value.clone()).collect(),
+            artifacts,
+        }
+    });
+    reached.collect()
 }
 
 /// Prints differences, with or without colours.
@@ -261,8 +368,7 @@ impl Paint {
             self.line(out, HEAD, &format!("# {} was edited by hand", file.path))?;
         }
         if let Some((old, new)) = file.modes {
-            let mode = |executable: bool| if executable { "755" } else { "644" };
-            self.line(out, HEAD, &format!("# {}: mode 100{} -> 100{}", file.path, mode(old), mode(new)))?;
+            self.line(out, HEAD, &format!("# {}: mode 10{old:04o} -> 10{new:04o}", file.path))?;
         }
         if file.old == file.new && file.kind == ChangeKind::Unchanged {
             return Ok(());
@@ -289,15 +395,28 @@ impl Paint {
         Ok(())
     }
 
+    fn reviewed(&self, file: &FileDifference, shown: bool) -> io::Result<Reviewed> {
+        let (added, removed) = file.lines();
+        let mut difference = Vec::new();
+        if shown {
+            self.unified(&mut difference, file)?;
+        }
+        Ok(Reviewed {
+            path: file.path.to_string(),
+            change: file.kind,
+            added,
+            removed,
+            difference: String::from_utf8_lossy(&difference).into_owned(),
+        })
+    }
+
     fn stat(&self, out: &mut dyn Write, files: &[FileDifference]) -> io::Result<()> {
         /// As wide as the bar of changed lines may be.
         const BAR: usize = 40;
         let mut rows = Vec::with_capacity(files.len());
         for file in files {
-            let (old, new) = (String::from_utf8_lossy(&file.old), String::from_utf8_lossy(&file.new));
-            let diff = TextDiff::from_lines(&*old, &*new);
-            let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
-            rows.push((file.path.as_str(), count(ChangeTag::Insert), count(ChangeTag::Delete)));
+            let (added, removed) = file.lines();
+            rows.push((file.path.as_str(), added, removed));
         }
         let width = rows.iter().map(|(path, ..)| path.chars().count()).max().unwrap_or(0);
         let most = rows.iter().map(|(_, added, removed)| added + removed).max().unwrap_or(0);

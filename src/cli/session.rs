@@ -15,7 +15,7 @@ use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::project;
 use crate::report::{self, ArtifactChange, Report, Status};
-use crate::source::{Disk, Sources};
+use crate::source::{Sources, World};
 
 /// One run of a command.
 pub(super) struct Session {
@@ -75,13 +75,13 @@ impl Session {
     }
 
     /// Reads, checks and plans the project.
-    pub(super) fn prepare(&mut self, disk: &Disk, selection: &Selection) -> Option<Compilation> {
+    pub(super) fn prepare(&mut self, world: &dyn World, selection: &Selection) -> Option<Compilation> {
         if self.output == Output::Human && !self.quiet && io::stderr().is_terminal() {
             let progress = Progress::begin();
             progress.stage("reading", 0);
             self.progress = Some(progress);
         }
-        compile::prepare(disk, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
+        compile::prepare(world, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
     }
 
     /// Begins to render the artifacts of a compilation.
@@ -123,7 +123,8 @@ impl Session {
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let report = Report { status, artifacts, diagnostics };
         match self.output {
-            Output::Human => {
+            // The result of these goes to people, and so does what is wrong.
+            Output::Human | Output::Markdown => {
                 let shown: Vec<Diagnostic> = report
                     .diagnostics
                     .iter()

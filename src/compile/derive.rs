@@ -11,11 +11,13 @@ use super::view;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::project;
 use crate::source::{Sources, Span};
-use crate::table::{Schema, Tables, Value};
-use crate::template::check::{self, Globals, View};
+use crate::table::{Passing, Schema, Tables, Value};
+use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data::{self, ColumnKey, Rows};
-use crate::template::engine::Engine;
 use crate::template::library::{Unparsed, expression_error};
+use crate::template::lists::Lists;
+use crate::template::ready::{Ready, Renderer, Setting};
+use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{Type, ViewId};
 use crate::template::{Library, Origin};
@@ -26,20 +28,26 @@ const NAME: &str = "expression";
 /// Computes the derived columns of an environment. Each expression is checked once, when its first row comes.
 pub(super) struct Deriver {
     values: Type,
-    libraries: BTreeMap<(String, String), Library>,
+    /// What every expression sees beside its row.
+    context: Context,
+    renderer: Renderer,
     state: RefCell<State>,
 }
 
-/// An engine with the keys of the rows that it evaluates.
-type Evaluator = (Engine, Rc<[ColumnKey]>);
+/// What evaluates an expression, with the keys of its rows as the engine sees them.
+struct Evaluator {
+    expression: Ready,
+    view: ViewId,
+    keys: Rc<[ColumnKey]>,
+}
 
 #[derive(Default)]
 struct State {
-    /// For each expression what evaluates it, if it is sound.
-    engines: BTreeMap<(String, String), Option<Evaluator>>,
+    /// The expressions that have not met a row yet, by table and column.
+    libraries: BTreeMap<(String, String), Library>,
+    /// For each other what evaluates it, if it is sound.
+    evaluators: BTreeMap<(String, String), Option<Evaluator>>,
     rows: Rows,
-    /// What every expression sees; the row is that of the last one.
-    context: Context,
     /// What is wrong with expressions, each told once.
     found: Diagnostics,
 }
@@ -49,6 +57,7 @@ impl Deriver {
     pub(super) fn new(
         project: &project::Project,
         declared: &project::Environment,
+        renderer: Renderer,
         sources: &Sources,
         diagnostics: &mut Diagnostics,
     ) -> Self {
@@ -64,8 +73,9 @@ impl Deriver {
         let context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
         Self {
             values: view::type_of_values(&declared.values),
-            libraries,
-            state: RefCell::new(State { context, ..State::default() }),
+            context,
+            renderer,
+            state: RefCell::new(State { libraries, ..State::default() }),
         }
     }
 
@@ -78,26 +88,33 @@ impl Deriver {
         row: &[Value],
     ) -> Result<Value, Option<Diagnostic>> {
         let name = (schema.name.clone(), schema.columns[column].name.clone());
-        let Some(library) = self.libraries.get(&name).filter(|library| library.find(NAME).is_some()) else {
-            // It could not be parsed, which is reported.
+        let State { libraries, evaluators, rows, found } = &mut *self.state.borrow_mut();
+        // One that could not be parsed is reported.
+        if let Some(library) = libraries.remove(&name).filter(|library| library.find(NAME).is_some()) {
+            let evaluator = found.take(self.evaluator(library, tables, schema, column));
+            evaluators.insert(name.clone(), evaluator);
+        }
+        let Some(Some(Evaluator { expression, view, keys })) = evaluators.get(&name) else {
             return Err(None);
         };
-        let state = &mut *self.state.borrow_mut();
-        if !state.engines.contains_key(&name) {
-            let engine = self.engine(library, tables, schema, column);
-            let prepared = state.found.take(engine).map(|engine| (engine, data::keys(schema)));
-            state.engines.insert(name.clone(), prepared);
-        }
-        let Some(Some((engine, keys))) = state.engines.get(&name) else { return Err(None) };
-        let row = state.rows.map(schema, keys, &row[..column], tables);
-        state.context.insert_value("row", row);
-        let data = engine.evaluate(library, NAME, &state.context).map_err(Some)?;
+        let row = &row[..column];
+        let rows = RefCell::new(rows);
+        let setting = Setting {
+            facts: Facts { tables, sources: &Sources::default(), lists: &Lists::default() },
+            row: Some(Passing::of(0, row)),
+            context: &|| {
+                let mut context = self.context.clone();
+                context.insert_value("row", rows.borrow_mut().map(schema, keys, row, tables));
+                context
+            },
+        };
+        let data = expression.evaluate(Some(*view), setting).map_err(Some)?;
         value_of(&data).ok_or_else(|| {
             let column = &schema.columns[column].name;
             let message = format!("the expression of `{column}` gives no value of a column");
             Some(
                 Diagnostic::error(&code::RULE_EXPRESSION, message)
-                    .at(library.templates[0].span(0..0), "this expression"),
+                    .at(expression.library.templates[0].span(0..0), "this expression"),
             )
         })
     }
@@ -107,13 +124,13 @@ impl Deriver {
         self.state.into_inner().found
     }
 
-    fn engine(
+    fn evaluator(
         &self,
-        library: &Library,
+        library: Library,
         tables: &Tables,
         schema: &Schema,
         column: usize,
-    ) -> Result<Engine, Diagnostic> {
+    ) -> Result<Evaluator, Diagnostic> {
         let mut views = view::all(tables);
         let numbers: BTreeMap<String, usize> =
             views.iter().enumerate().map(|(number, view)| (view.table.clone(), number)).collect();
@@ -133,9 +150,12 @@ impl Deriver {
             derives: true,
             complete: true,
         });
-        let row = ViewId(views.len() - 1);
+        let view = ViewId(views.len() - 1);
         let globals = Globals { views, tables: IndexMap::new(), values: self.values.clone() };
-        expression_engine(library, &globals, Some(row), |_| true, "a value of a column")
+        let known = (&globals, tables, &self.context);
+        let expected = "a value of a column";
+        let expression = expression(library, Some(view), |_| true, expected, self.renderer, known)?;
+        Ok(Evaluator { expression, view, keys: data::keys(schema) })
     }
 }
 
@@ -161,17 +181,18 @@ pub(crate) fn library(
     Library::build(vec![unparsed], sources, diagnostics)
 }
 
-/// An engine that evaluates the expression of a library; the first mistake in it otherwise.
-pub(crate) fn expression_engine(
-    library: &Library,
-    globals: &Globals,
+/// What evaluates the expression of a library; the first mistake in it otherwise.
+pub(crate) fn expression(
+    library: Library,
     row: Option<ViewId>,
     accepts: impl Fn(&Type) -> bool,
     expected: &str,
-) -> Result<Engine, Diagnostic> {
+    renderer: Renderer,
+    known: (&Globals, &Tables, &Context),
+) -> Result<Ready, Diagnostic> {
     let mut found = Diagnostics::default();
     let whole = library.templates[0].span(0..0);
-    let Some((ty, checked)) = check::check_expression(library, 0, globals, row, &mut found) else {
+    let Some((ty, checked)) = check::check_expression(&library, 0, known.0, row, &mut found) else {
         return Err(Diagnostic::error(&code::RULE_EXPRESSION, "expected one expression")
             .at(whole, "not an expression"));
     };
@@ -182,12 +203,8 @@ pub(crate) fn expression_engine(
         let message = format!("expected {expected}, found {}", ty.describe());
         return Err(Diagnostic::error(&code::RULE_EXPRESSION, message).at(whole, ty.describe()));
     }
-    Engine::new(library, checked, Delimiters::Curly).map_err(|failed| {
-        let first = failed.into_iter().next();
-        first.unwrap_or_else(|| {
-            Diagnostic::error(&code::RULE_EXPRESSION, "this expression cannot be evaluated").at(whole, "")
-        })
-    })
+    let entrance = Entrance { template: 0, row, strict: false };
+    Ok(Ready::new(library, checked, Delimiters::Curly, &[entrance], renderer, known))
 }
 
 /// The name of the template in a [`library`].

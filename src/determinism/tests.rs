@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use tera::{Kwargs, State, Value as Data};
 
 use super::*;
+use crate::compile::Renderer;
 use crate::project::tests::{Memory, lines};
 
 const PROJECT: &str = "
@@ -30,6 +31,11 @@ fn world(one: &str) -> Memory {
     ])
 }
 
+/// The faults are seeded into Tera.
+fn with_engine() -> Selection {
+    Selection { renderer: Renderer::Tera, ..Selection::default() }
+}
+
 /// Compiles the world without a fault and hands it over.
 fn with_compiled<T>(
     world: &Memory,
@@ -38,7 +44,7 @@ fn with_compiled<T>(
     run: impl FnOnce(&Compiled<'_>, &Sources) -> T,
 ) -> T {
     let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
-    let compilation = compile::prepare(world, &mut sources, &Selection::default(), extend, &mut diagnostics);
+    let compilation = compile::prepare(world, &mut sources, &with_engine(), extend, &mut diagnostics);
     assert_eq!(lines(&diagnostics, &sources), Vec::<String>::new());
     let compilation = compilation.unwrap();
     let compiled = Compiled::new(&compilation, &sources, canary).unwrap();
@@ -48,8 +54,7 @@ fn with_compiled<T>(
 fn repeat(world: &Memory, extend: &dyn Fn(&mut tera::Tera), compiles: usize) -> Vec<String> {
     with_compiled(world, extend, None, |compiled, sources| {
         let mut found = Diagnostics::default();
-        let selection = Selection::default();
-        found.extend(compiled.repeat(world, &selection, extend, compiles, &AtomicBool::new(false)));
+        found.extend(compiled.repeat(world, &with_engine(), extend, compiles, &AtomicBool::new(false)));
         lines(&found, sources)
     })
 }

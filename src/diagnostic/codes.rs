@@ -28,6 +28,8 @@ codes! {
     SOURCE_UTF8 = "source::utf8", "A file is not UTF-8; convert it, for example with iconv.";
     SOURCE_CONFLICT = "source::conflict", "A file has the marks of an unresolved merge in it; resolve it.";
     SOURCE_CHANGED = "source::changed", "An input changed while it was being compiled; run again.";
+    SOURCE_GIT = "source::git", "There is no git repository, or git cannot be run or gives no answer.";
+    SOURCE_REVISION = "source::revision", "A git revision does not exist, or the project cannot be compiled as it stands there.";
 
     PROJECT_MISSING = "project::missing", "There is no confwright.toml in this folder or above it.";
     PROJECT_SYNTAX = "project::syntax", "A TOML file is not well-formed.";
@@ -93,6 +95,8 @@ codes! {
     GOLDEN_LOCKED = "golden::locked", "Another render is writing the golden tree.";
     GOLDEN_WRITE = "golden::write", "The golden tree cannot be written.";
     GOLDEN_INTERRUPTED = "golden::interrupted", "The render was interrupted; the golden tree is as it was.";
+
+    MERGE_CONFLICT = "merge::conflict", "A golden file cannot be merged; merge the sources, and render.";
 
     DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
     CANARY = "check::canary", "Something of the process environment reached an artifact.";

@@ -27,8 +27,8 @@ fn read<'p>(format: &str, pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<
     let mut reader = MarkReader::new(find(format).unwrap(), Vec::new());
     let result =
         pieces.into_iter().try_for_each(|piece| reader.write_all(piece)).and_then(|()| reader.finish());
-    match (result, reader.refusal()) {
-        (Ok(()), None) => Ok(String::from_utf8(reader.into_inner()).unwrap()),
+    match (result, reader.emitter.refusal()) {
+        (Ok(()), None) => Ok(String::from_utf8(reader.emitter.into_inner()).unwrap()),
         (Err(_), Some(refusal)) => Err(refusal.clone()),
         other => panic!("{other:?}"),
     }
@@ -77,7 +77,7 @@ fn malformed_marks_are_errors() {
         let mut reader = MarkReader::new(find("text").unwrap(), Vec::new());
         let result = reader.write_all(text.as_bytes()).and_then(|()| reader.finish());
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::InvalidData, "{text:?}");
-        assert!(reader.refusal().is_none());
+        assert!(reader.emitter.refusal().is_none());
     }
 }
 

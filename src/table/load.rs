@@ -192,7 +192,8 @@ impl Loader<'_> {
             let circle: &[usize] = if circular { &members } else { &[] };
             for member in &members {
                 let derived = self.table(*member).schema.columns.iter().any(|column| column.expr.is_some());
-                self.walk(*member, referred.contains(member) || derived, circle);
+                let hold = derived || referred.contains(member) || self.table(*member).hold;
+                self.walk(*member, hold, circle);
             }
             let order = self.tie(circle);
             for member in &members {

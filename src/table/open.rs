@@ -31,6 +31,8 @@ pub struct TableSpec {
     pub required: IndexMap<String, (ColumnSpec, Span)>,
     /// Whether the file begins with a header; nothing for what its format has by itself.
     pub header: Option<bool>,
+    /// Whether its rows are asked for by their number, so that they are to be held.
+    pub hold: bool,
     /// Where the table is declared.
     pub span: Span,
 }
@@ -88,7 +90,8 @@ impl Opening<'_> {
         let lookups = columns.iter().map(|_| None).collect();
         let sound = source.is_some() && key.len() == spec.key.len();
         let schema = Schema { name: spec.name.clone(), columns, key, span: spec.span, complete };
-        Table { schema, source, len: 0, held: None, keys: None, lookups, canonical: Vec::new(), sound }
+        let hold = self.spec.hold;
+        Table { schema, source, len: 0, hold, held: None, keys: None, lookups, canonical: Vec::new(), sound }
     }
 
     fn report(

@@ -75,6 +75,7 @@ impl Project {
             columns.into_iter().map(|(name, spec)| (name.clone(), (spec, place(&name)))).collect()
         };
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
+            hold: false,
             span: place(&name),
             source_span: place(table.source.as_str()),
             key: match table.key {

@@ -134,6 +134,11 @@ impl Table {
             Some(keys) => resolve(value, keys).unwrap_or(Value::Absent),
         }
     }
+
+    /// A row of a table that holds its rows.
+    pub(crate) fn passing(&self, number: usize) -> Option<Passing<'_>> {
+        self.held(number).map(|cells| Passing::of(number, cells))
+    }
 }
 
 impl Walk<'_> {
@@ -186,6 +191,11 @@ impl Walk<'_> {
 }
 
 impl<'r> Passing<'r> {
+    /// A row of a number with its values; of fewer than there are columns, the row so far.
+    pub(crate) fn of(number: usize, cells: &'r [Value]) -> Self {
+        Self { number, values: cells, written: None }
+    }
+
     /// Its number, from 0.
     pub(crate) fn number(&self) -> usize {
         self.number

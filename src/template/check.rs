@@ -8,7 +8,7 @@
 mod calls;
 mod scope;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,7 +20,7 @@ use super::Library;
 use super::engine::TAKE;
 use super::syntax::{
     BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField, Name, Node, NodeKind,
-    UnaryOperator,
+    UnaryOperator, collect_blocks,
 };
 use super::types::{TextKind, Type, ViewId};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code};
@@ -91,7 +91,7 @@ pub struct PrintSite {
 }
 
 /// What the walk found.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Checked {
     /// The expressions that pass the last filter; the index is the filter's number.
     pub sites: Vec<PrintSite>,
@@ -105,6 +105,8 @@ pub struct Checked {
     pub tables: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
     pub uses: BTreeMap<CellColumn, Span>,
+    /// Captured values that are used otherwise than printed, by template and range.
+    pub plain: BTreeSet<(usize, usize, usize)>,
 }
 
 /// A filter that is put behind an expression.
@@ -171,8 +173,6 @@ struct Checker<'a> {
     diagnostics: &'a mut Diagnostics,
     /// Printed expressions by template and range.
     printed: BTreeMap<(usize, usize, usize), Printed>,
-    /// Captured values that are used otherwise than printed, by template and range.
-    plain: BTreeSet<(usize, usize, usize)>,
     /// Component calls with the types of their arguments that were checked already.
     calls: BTreeSet<String>,
     checked: Checked,
@@ -220,7 +220,6 @@ impl<'a> Checker<'a> {
             globals,
             diagnostics,
             printed: BTreeMap::new(),
-            plain: BTreeSet::new(),
             calls: BTreeSet::new(),
             checked: Checked::default(),
             strict: false,
@@ -259,7 +258,7 @@ impl<'a> Checker<'a> {
                 self.checked.sites.push(PrintSite { template, range: start..end, cells: printed.cells });
             }
         }
-        for (template, start, end) in std::mem::take(&mut self.plain) {
+        for &(template, start, end) in &self.checked.plain {
             let filter = "__plain".to_owned();
             self.checked.insertions.entry(template).or_default().push(Wrapping { range: start..end, filter });
         }
@@ -675,7 +674,7 @@ impl<'a> Checker<'a> {
 
     /// Notes that captured text is used as a plain value.
     fn use_plain(&mut self, template: usize, expression: &Expression) {
-        self.plain.insert((template, expression.range.start, expression.range.end));
+        self.checked.plain.insert((template, expression.range.start, expression.range.end));
     }
 
     /// Infers an operand that is used as a value: captured text becomes plain.
@@ -1204,15 +1203,4 @@ fn unknown_column(view: &View, name: &str) -> Diagnostic {
         ));
     }
     diagnostic.hint_nearest(name, view.columns.keys().map(String::as_str))
-}
-
-fn collect_blocks<'a>(nodes: &'a [Node], found: &mut impl FnMut(&'a Name, &'a [Node])) {
-    for node in nodes {
-        if let NodeKind::Block { name, body } = &node.kind {
-            found(name, body);
-        }
-        for body in node.bodies() {
-            collect_blocks(body, found);
-        }
-    }
 }

@@ -110,10 +110,10 @@ impl Engine {
         let mut reader = MarkReader::new(format, sink);
         let rendered = self.tera.render_to(template, context, &mut reader);
         let finished = if rendered.is_ok() { reader.finish() } else { Ok(()) };
-        if let Some(refusal) = reader.refusal() {
-            return Err(self.refuse(library, refusal));
+        if let Some(refusal) = reader.emitter.refusal() {
+            return Err(refuse(library, &self.sites, refusal));
         }
-        if let Some(error) = reader.take_error() {
+        if let Some(error) = reader.emitter.take_error() {
             return Err(Failure::Sink(error));
         }
         finished.map_err(Failure::Sink)?;
@@ -154,23 +154,24 @@ impl Engine {
                 .fold(diagnostic, |diagnostic, call| diagnostic.at(*call, "leads back here")),
         )
     }
+}
 
-    fn refuse(&self, library: &Library, refusal: &Refusal) -> Failure {
-        let site = self.sites.get(refusal.expression as usize);
-        let refused = &refusal.refused;
-        let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
-        if let Some(site) = site {
-            let span = library.templates[site.template].span(site.range.clone());
-            diagnostic = diagnostic.at(span, "printed here");
-        }
-        if !refused.hint.is_empty() {
-            diagnostic = diagnostic.hint(refused.hint);
-        }
-        let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
-        Failure::Diagnostic {
-            diagnostic: Box::new(diagnostic),
-            refused: Some(Refused { text: refusal.value.clone(), cells }),
-        }
+/// What is told of a value that a format refused.
+pub(crate) fn refuse(library: &Library, sites: &[PrintSite], refusal: &Refusal) -> Failure {
+    let site = sites.get(refusal.expression as usize);
+    let refused = &refusal.refused;
+    let mut diagnostic = Diagnostic::error(refused.code, refused.message.clone());
+    if let Some(site) = site {
+        let span = library.templates[site.template].span(site.range.clone());
+        diagnostic = diagnostic.at(span, "printed here");
+    }
+    if !refused.hint.is_empty() {
+        diagnostic = diagnostic.hint(refused.hint);
+    }
+    let cells = site.map(|site| site.cells.iter().cloned().collect()).unwrap_or_default();
+    Failure::Diagnostic {
+        diagnostic: Box::new(diagnostic),
+        refused: Some(Refused { text: refusal.value.clone(), cells }),
     }
 }
 

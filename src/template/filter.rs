@@ -18,6 +18,7 @@ mod print;
 mod text;
 
 pub use print::{Printed, register_emitter};
+pub(crate) use print::{plain, printed};
 
 /// A filter.
 #[derive(Debug)]
@@ -429,7 +430,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list of the texts between separators.",
         example: ("{{ 'mx1.example.org' | split(pat='.') | first }}", "mx1"),
-        implementation: None,
+        implementation: Some(text::split),
     },
     Filter {
         name: "wordcount",
@@ -462,7 +463,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A number, or true and false, as text.",
         example: ("{{ 25 | str | length }}", "2"),
-        implementation: None,
+        implementation: Some(text::str),
     },
     Filter {
         name: "int",
@@ -519,7 +520,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "How many characters, elements or entries there are.",
         example: ("{{ [1, 2, 3] | length }}", "3"),
-        implementation: None,
+        implementation: Some(list::length),
     },
     Filter {
         name: "reverse",
@@ -529,7 +530,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "A list or text, last element first.",
         example: ("{{ [1, 2, 3] | reverse | join(sep=',') }}", "3,2,1"),
-        implementation: None,
+        implementation: Some(list::reverse),
     },
     Filter {
         name: "first",
@@ -539,7 +540,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The first element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | first }}", "1"),
-        implementation: None,
+        implementation: Some(list::first),
     },
     Filter {
         name: "last",
@@ -549,7 +550,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The last element of a list; absent if the list is empty.",
         example: ("{{ [1, 2, 3] | last }}", "3"),
-        implementation: None,
+        implementation: Some(list::last),
     },
     Filter {
         name: "nth",
@@ -559,7 +560,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "An element of a list; absent if the list is shorter.",
         example: ("{{ [1, 2, 3] | nth(n=1) }}", "2"),
-        implementation: None,
+        implementation: Some(list::nth),
     },
     Filter {
         name: "join",
@@ -569,7 +570,7 @@ pub static FILTERS: &[Filter] = &[
         parts: Parts::Plain,
         about: "The elements of a list as one text.",
         example: ("{{ ['a', 'b'] | join(sep=', ') }}", "a, b"),
-        implementation: None,
+        implementation: Some(list::join),
     },
     Filter {
         name: "sort",

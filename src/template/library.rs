@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::syntax::{
-    ComponentDefinition, Delimiters, Name, Node, NodeKind, SyntaxError, Tree, parse, parse_expression,
+    ComponentDefinition, Delimiters, Name, Node, NodeKind, SyntaxError, Tree, collect_blocks, parse,
+    parse_expression,
 };
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::source::{FileId, Sources, Span};
@@ -201,6 +202,41 @@ impl Library {
             edges.push(known);
         }
         self.report_cycles(&edges, diagnostics);
+        self.report_unknown_blocks(diagnostics);
+    }
+
+    /// Reports the blocks of templates that none of their parents has: they would never be printed.
+    fn report_unknown_blocks(&self, diagnostics: &mut Diagnostics) {
+        for template in &self.templates {
+            let parent = |template: &Template| {
+                let name = &template.tree.extends()?.text;
+                self.find(name).map(|number| &self.templates[number])
+            };
+            // A chain that leads back to itself is as long as there are templates, and was reported.
+            let parents = std::iter::successors(parent(template), |above| parent(above));
+            let parents: Vec<&Template> = parents.take(self.templates.len()).collect();
+            if parents.is_empty() {
+                continue;
+            }
+            let mut known = BTreeSet::new();
+            for above in &parents {
+                collect_blocks(&above.tree.nodes, &mut |name, _| {
+                    known.insert(name.text.as_str());
+                });
+            }
+            collect_blocks(&template.tree.nodes, &mut |name, _| {
+                if !known.contains(name.text.as_str()) {
+                    diagnostics.push(
+                        Diagnostic::error(
+                            &code::TEMPLATE_SYNTAX,
+                            format!("no parent of this template has a block `{}`", name.text),
+                        )
+                        .at(template.span(name.range.clone()), "never printed")
+                        .hint_nearest(&name.text, known.iter().copied()),
+                    );
+                }
+            });
+        }
     }
 
     fn report_cycles(&self, edges: &[Vec<(usize, &Name)>], diagnostics: &mut Diagnostics) {

@@ -209,6 +209,18 @@ impl Node {
     }
 }
 
+/// Hands the blocks within nodes to `found`, outer ones first.
+pub(crate) fn collect_blocks<'a>(nodes: &'a [Node], found: &mut impl FnMut(&'a Name, &'a [Node])) {
+    for node in nodes {
+        if let NodeKind::Block { name, body } = &node.kind {
+            found(name, body);
+        }
+        for body in node.bodies() {
+            collect_blocks(body, found);
+        }
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeKind {

@@ -1,7 +1,8 @@
-//! The tests of templates (`is defined`), in one table. The implementations are Tera's, but of those that ask
-//! whether a value is there: an absent cell is `none`, which Tera counts as defined.
+//! The tests of templates (`is defined`), in one table. Those that ask whether a value is there differ from Tera's:
+//! an absent cell is `none`, which Tera counts as defined.
 
-use tera::{Kwargs, State, Tera, Value};
+use tera::value::Key;
+use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
 
 use super::filter::{Argument, ArgumentKind, Input};
 
@@ -18,10 +19,20 @@ pub struct Test {
     pub about: &'static str,
     /// A template, and what it prints.
     pub example: (&'static str, &'static str),
+    /// Its implementation.
+    pub implementation: Implementation,
 }
 
-const fn test(name: &'static str, about: &'static str, example: (&'static str, &'static str)) -> Test {
-    Test { name, input: Input::Anything, arguments: &[], about, example }
+/// The shape of every implementation.
+pub type Implementation = fn(&Value, &Kwargs) -> TeraResult<bool>;
+
+const fn test(
+    name: &'static str,
+    about: &'static str,
+    example: (&'static str, &'static str),
+    implementation: Implementation,
+) -> Test {
+    Test { name, input: Input::Anything, arguments: &[], about, example, implementation }
 }
 
 const fn argument(name: &'static str, kind: ArgumentKind, about: &'static str) -> Argument {
@@ -30,20 +41,39 @@ const fn argument(name: &'static str, kind: ArgumentKind, about: &'static str) -
 
 /// All tests.
 pub static TESTS: &[Test] = &[
-    test("defined", "Holds for a value that is there.", ("{{ 1 is defined }}", "true")),
-    test("undefined", "Holds for a value that is not there.", ("{{ 1 is undefined }}", "false")),
-    test("none", "Holds for an absent value.", ("{{ none is none }}", "true")),
-    test("string", "Holds for text.", ("{{ 'a' is string }}", "true")),
-    test("number", "Holds for integers and floats.", ("{{ 1 is number }}", "true")),
-    test("integer", "Holds for integers.", ("{{ 1.5 is integer }}", "false")),
-    test("float", "Holds for floats.", ("{{ 1.5 is float }}", "true")),
-    test("bool", "Holds for true and false.", ("{{ false is bool }}", "true")),
-    test("array", "Holds for lists.", ("{{ [1] is array }}", "true")),
-    test("map", "Holds for maps and rows.", ("{{ {'a': 1} is map }}", "true")),
+    test("defined", "Holds for a value that is there.", ("{{ 1 is defined }}", "true"), |value, _| {
+        Ok(!is_absent(value))
+    }),
+    test(
+        "undefined",
+        "Holds for a value that is not there.",
+        ("{{ 1 is undefined }}", "false"),
+        |value, _| Ok(is_absent(value)),
+    ),
+    test("none", "Holds for an absent value.", ("{{ none is none }}", "true"), |value, _| {
+        Ok(is_absent(value))
+    }),
+    test("string", "Holds for text.", ("{{ 'a' is string }}", "true"), |value, _| Ok(value.is_string())),
+    test("number", "Holds for integers and floats.", ("{{ 1 is number }}", "true"), |value, _| {
+        Ok(value.is_number())
+    }),
+    test("integer", "Holds for integers.", ("{{ 1.5 is integer }}", "false"), |value, _| {
+        Ok(value.is_number() && !value.is_f64())
+    }),
+    test("float", "Holds for floats.", ("{{ 1.5 is float }}", "true"), |value, _| Ok(value.is_f64())),
+    test(
+        "bool",
+        "Holds for true and false.",
+        ("{{ false is bool }}", "true"),
+        |value, _| Ok(value.is_bool()),
+    ),
+    test("array", "Holds for lists.", ("{{ [1] is array }}", "true"), |value, _| Ok(value.is_array())),
+    test("map", "Holds for maps and rows.", ("{{ {'a': 1} is map }}", "true"), |value, _| Ok(value.is_map())),
     test(
         "iterable",
         "Holds for what `for` can walk: lists, maps and text.",
         ("{{ [1] is iterable }}", "true"),
+        |value, _| Ok(value.is_array() || value.is_map() || value.is_string()),
     ),
     Test {
         name: "odd",
@@ -51,6 +81,7 @@ pub static TESTS: &[Test] = &[
         arguments: &[],
         about: "Holds for odd integers.",
         example: ("{{ 3 is odd }}", "true"),
+        implementation: |value, _| Ok(integer(value)? % 2 != 0),
     },
     Test {
         name: "even",
@@ -58,6 +89,7 @@ pub static TESTS: &[Test] = &[
         arguments: &[],
         about: "Holds for even integers.",
         example: ("{{ 3 is even }}", "false"),
+        implementation: |value, _| Ok(integer(value)? % 2 == 0),
     },
     Test {
         name: "divisible_by",
@@ -69,6 +101,7 @@ pub static TESTS: &[Test] = &[
         )],
         about: "Holds where a division leaves no rest.",
         example: ("{{ 64 is divisible_by(divisor=8) }}", "true"),
+        implementation: divisible_by,
     },
     Test {
         name: "starting_with",
@@ -76,6 +109,7 @@ pub static TESTS: &[Test] = &[
         arguments: &[argument("pat", ArgumentKind::Text, "the start")],
         about: "Holds for text with this start.",
         example: ("{{ 'mx1' is starting_with(pat='mx') }}", "true"),
+        implementation: |value, arguments| Ok(text(value)?.starts_with(arguments.must_get::<&str>("pat")?)),
     },
     Test {
         name: "ending_with",
@@ -83,6 +117,7 @@ pub static TESTS: &[Test] = &[
         arguments: &[argument("pat", ArgumentKind::Text, "the end")],
         about: "Holds for text with this end.",
         example: ("{{ 'mx.example.org' is ending_with(pat='.org') }}", "true"),
+        implementation: |value, arguments| Ok(text(value)?.ends_with(arguments.must_get::<&str>("pat")?)),
     },
     Test {
         name: "containing",
@@ -90,17 +125,52 @@ pub static TESTS: &[Test] = &[
         arguments: &[argument("pat", ArgumentKind::Content, "a text within the text, an element, or a key")],
         about: "Holds for text with this text in it, a list with this element, a map with this key.",
         example: ("{{ ['a', 'b'] is containing(pat='b') }}", "true"),
+        implementation: containing,
     },
 ];
 
-/// Gives an engine the tests whose implementation is ours. It must come before any template.
+/// Gives an engine all tests. It must come before any template.
 pub fn register(tera: &mut Tera) {
-    fn is_absent(value: &Value) -> bool {
-        value.is_none() || value.is_undefined()
+    for test in TESTS {
+        tera.register_test(test.name, |value: &Value, arguments: Kwargs, _: &State<'_>| {
+            (test.implementation)(value, &arguments)
+        });
     }
-    tera.register_test("defined", |value: &Value, _: Kwargs, _: &State<'_>| !is_absent(value));
-    tera.register_test("undefined", |value: &Value, _: Kwargs, _: &State<'_>| is_absent(value));
-    tera.register_test("none", |value: &Value, _: Kwargs, _: &State<'_>| is_absent(value));
+}
+
+fn is_absent(value: &Value) -> bool {
+    value.is_none() || value.is_undefined()
+}
+
+fn integer(value: &Value) -> TeraResult<i128> {
+    let number = value.as_number().filter(|_| !value.is_f64()).and_then(|number| number.as_integer());
+    number.ok_or_else(|| Error::message("this test takes an integer"))
+}
+
+fn text(value: &Value) -> TeraResult<&str> {
+    value.as_str().ok_or_else(|| Error::message("this test takes text"))
+}
+
+fn divisible_by(value: &Value, arguments: &Kwargs) -> TeraResult<bool> {
+    let divisor = arguments.must_get::<i128>("divisor")?;
+    Ok(integer(value)?.checked_rem(divisor) == Some(0))
+}
+
+fn containing(value: &Value, arguments: &Kwargs) -> TeraResult<bool> {
+    let content = arguments.must_get::<Value>("pat")?;
+    contains(value, &content).ok_or_else(|| Error::message("this test takes text, a list or a map"))
+}
+
+/// Whether a list has an element, a text a text within it, or a map a key; nothing for other values.
+pub(crate) fn contains(container: &Value, content: &Value) -> Option<bool> {
+    if let Some(list) = container.as_array() {
+        return Some(list.contains(content));
+    }
+    if let Some(text) = container.as_str() {
+        return Some(content.as_str().is_some_and(|part| text.contains(part)));
+    }
+    let map = container.as_map()?;
+    Some(content.as_str().is_some_and(|name| map.contains_key(&Key::Str(name))))
 }
 
 /// The test of a name.

@@ -92,7 +92,7 @@ fn the_program_describes_itself() {
     let overview = run(&["man"]);
     for command in confwright::cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = command.get_name();
-        assert!(overview.contains(&format!("confwright\\-{name}")), "{name}");
+        assert!(overview.contains(&format!("confwright-{name}").replace('-', "\\-")), "{name}");
         assert!(run(&["man", name]).contains(".SH NAME"), "{name}");
         assert!(run(&["completions", "bash"]).contains(name), "{name}");
     }

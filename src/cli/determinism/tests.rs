@@ -1,6 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "the tests make a program and a project")]
 
-use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::*;
 use crate::compile::{self, Selection};
@@ -46,8 +46,14 @@ fi
 "#,
             folder = stage.folder.path().display(),
         );
-        std::fs::write(stage.at("program"), program).unwrap();
-        std::fs::set_permissions(stage.at("program"), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(stage.at("program.sh"), program).unwrap();
+        // Another process writes it: a child that another test forks now would keep it open for writing, and a file
+        // that is being written cannot be executed.
+        let installed = Command::new("install")
+            .args(["-m", "755", "program.sh", "program"])
+            .current_dir(stage.folder.path())
+            .status();
+        assert!(installed.unwrap().success());
         stage
     }
 

@@ -620,7 +620,7 @@ fn captured_text_keeps_its_parts() {
 }
 
 /// What the walk lets pass renders without an error of types: random programs of typed parts.
-mod random {
+pub(crate) mod random {
     use super::*;
     use proptest::prelude::*;
 
@@ -702,7 +702,7 @@ mod random {
         })
     }
 
-    fn body() -> impl Strategy<Value = String> {
+    pub(crate) fn body() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             expression().prop_map(|e| format!("{{{{ {e} }}}}")),
             expression().prop_map(|e| format!("{{% set x = {e} %}}")),

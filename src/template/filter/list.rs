@@ -28,6 +28,33 @@ pub(super) fn attribute<'v>(
     })
 }
 
+pub(super) fn length(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    value.len().map(Value::from).ok_or_else(|| mismatch("length", "text, a list or a map", value))
+}
+
+pub(super) fn first(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    Ok(elements(value, "first")?.first().cloned().unwrap_or_else(Value::none))
+}
+
+pub(super) fn last(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    Ok(elements(value, "last")?.last().cloned().unwrap_or_else(Value::none))
+}
+
+pub(super) fn nth(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    let number = arguments.must_get::<usize>("n")?;
+    Ok(elements(value, "nth")?.get(number).cloned().unwrap_or_else(Value::none))
+}
+
+pub(super) fn reverse(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    value.reverse()
+}
+
+pub(super) fn join(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    let separator = arguments.get::<&str>("sep")?.unwrap_or_default();
+    let texts: Vec<String> = elements(value, "join")?.iter().map(Value::to_string).collect();
+    Ok(texts.join(separator).into())
+}
+
 pub(super) fn sort(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let rows = elements(value, "sort")?;
     let path = arguments.get::<&str>("attribute")?;

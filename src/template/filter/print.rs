@@ -1,5 +1,6 @@
 //! The filters that decide how a value is printed, and the one behind every printed expression.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
@@ -31,26 +32,32 @@ pub fn register_emitter(tera: &mut Tera, number: u32, printed: Printed) -> Strin
 }
 
 fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
-    let (kind, text) = if let Some(text) = value.as_str() {
-        if mark::is_marked(text) {
-            // The result of `json`, `shell` or `raw` takes the number of where it is printed.
-            return match mark::segments(text).as_deref() {
-                Ok([Segment::Value(part)]) if part.kind != Kind::Text && part.kind != Kind::Literal => {
-                    Ok(Emitted { expression, ..*part }.marked().into())
-                }
-                Ok(_) => Err(Error::message("captured text is printed together with a value")),
-                Err(malformed) => Err(Error::message(malformed)),
-            };
+    let (kind, text) = printed(value)?;
+    Ok(Emitted { expression, kind, text: &text }.marked().into())
+}
+
+/// The text of a value that is printed, and what that text is.
+pub(crate) fn printed(value: &Value) -> TeraResult<(Kind, Cow<'_, str>)> {
+    let Some(text) = value.as_str() else {
+        if value.as_f64().is_some_and(|float| !float.is_finite()) {
+            return Err(Error::message(format!("`{value}` is printed, which is no number")));
         }
-        (Kind::Text, std::borrow::Cow::Borrowed(text))
-    } else if value.as_f64().is_some_and(|float| !float.is_finite()) {
-        return Err(Error::message(format!("`{value}` is printed, which is no number")));
-    } else if value.is_number() || value.is_bool() {
-        (Kind::Literal, value.to_string().into())
-    } else {
+        if value.is_number() || value.is_bool() {
+            return Ok((Kind::Literal, value.to_string().into()));
+        }
         return Err(Error::message(format!("{} is printed", describe(value))));
     };
-    Ok(Emitted { expression, kind, text: &text }.marked().into())
+    if !mark::is_marked(text) {
+        return Ok((Kind::Text, Cow::Borrowed(text)));
+    }
+    // The result of `json`, `shell` or `raw` takes the number of where it is printed.
+    match mark::segments(text).as_deref() {
+        Ok([Segment::Value(part)]) if part.kind != Kind::Text && part.kind != Kind::Literal => {
+            Ok((part.kind, part.text.to_owned().into()))
+        }
+        Ok(_) => Err(Error::message("captured text is printed together with a value")),
+        Err(malformed) => Err(Error::message(malformed)),
+    }
 }
 
 fn pass(value: &Value) -> TeraResult<Value> {
@@ -64,7 +71,8 @@ fn preformatted(kind: Kind, text: &str) -> Value {
     Emitted { expression: 0, kind, text }.marked().into()
 }
 
-pub(super) fn plain(value: &Value) -> Value {
+/// A value without the marks of its parts.
+pub(crate) fn plain(value: &Value) -> Value {
     match value.as_str() {
         Some(text) if mark::is_marked(text) => mark::strip(text).into(),
         _ => value.clone(),

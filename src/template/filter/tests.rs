@@ -68,8 +68,9 @@ fn error_texts() {
         ("{{ [[1]] | shell }}", "`shell` takes text, a number, or true and false, found a list"),
         ("{{ 'x' | indent(indentation='ab') }}", "`indentation` takes one character, found `ab`"),
         ("{{ 1 | upper }}", "`upper` takes text, found a number"),
-        ("{{ 1 | split(pat=',') }}", "expected text, found an integer"),
-        ("{{ 1 | length }}", "value of type i64 has no length"),
+        ("{{ 1 | split(pat=',') }}", "`split` takes text, found a number"),
+        ("{{ 1 | length }}", "`length` takes text, a list or a map, found a number"),
+        ("{{ 1 | wordcount }}", "expected text, found an integer"),
         ("{{ 'x' | truncate(length=-1) }}", "the number -1 is out of range"),
     ] {
         assert_eq!(render(template, &Context::new()), Err(expected.to_owned()), "{template}");

@@ -15,6 +15,17 @@ pub(super) fn default(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     Ok(if wanted { value.clone() } else { substitute })
 }
 
+pub(super) fn str(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    let scalar = value.is_string() || value.is_number() || value.is_bool();
+    if scalar { Ok(value.to_string().into()) } else { Err(mismatch("str", "a scalar", value)) }
+}
+
+pub(super) fn split(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
+    let separator = arguments.must_get::<&str>("pat")?;
+    let text = text(value, "split")?;
+    Ok(text.split(separator).map(Value::from).collect::<Vec<_>>().into())
+}
+
 pub(super) fn slug(value: &Value, _: &Kwargs) -> TeraResult<Value> {
     let text = text(value, "slug")?;
     let lower = text.to_ascii_lowercase();

@@ -1,0 +1,167 @@
+//! Segment programs: templates compiled on their syntax tree, for one pass over the rows of a table without an
+//! engine between them.
+//!
+//! [`build`] turns a template and all that it includes, extends and calls into a [`Program`] of literal text, cells,
+//! values, conditions and loops; names become places, constants are folded. [`run`] renders it: rows pass by one by
+//! one and are never held, a cell goes from the table's bytes into the artifact's. A construct that a program cannot
+//! express is [`Declined`] when it is built, and the template is left to Tera, which is also what programs are
+//! tested against: both give the same bytes, or the program was declined.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use tera::{Map, Value as Data};
+
+use super::filter;
+use super::syntax::{BinaryOperator, LoopField};
+use super::test;
+
+mod build;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use build::{Inputs, build};
+pub(crate) use run::{Facts, Stop};
+
+/// Why a template is left to the engine: what a program has no segment for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Declined(pub(crate) &'static str);
+
+/// A template that is ready to be rendered without the engine.
+#[derive(Debug)]
+pub(crate) struct Program {
+    segments: Vec<Segment>,
+    /// How many variables it has.
+    slots: usize,
+    /// The tables whose rows it reads; segments refer to them by number.
+    tables: Vec<String>,
+}
+
+/// A piece of a program.
+#[derive(Debug)]
+enum Segment {
+    /// Text of the template.
+    Literal(Box<str>),
+    /// A cell, as it is written.
+    Cell { cell: Cell, site: Option<u32> },
+    /// The value of an expression.
+    Value { value: Expr, site: Option<u32> },
+    /// Gives a variable its value.
+    Set { slot: usize, value: Expr },
+    /// Gives a variable what segments print.
+    Capture { slot: usize, body: Vec<Segment>, filters: Vec<Call> },
+    /// The first branch whose condition holds.
+    If { branches: Vec<(Expr, Vec<Segment>)>, otherwise: Vec<Segment> },
+    /// A loop.
+    For { over: Over, body: Body, otherwise: Vec<Segment> },
+    /// The next round.
+    Continue,
+    /// The end of the loop.
+    Break,
+}
+
+/// What is done in each round.
+#[derive(Debug)]
+struct Body {
+    segments: Vec<Segment>,
+    /// The variables that each round begins without.
+    slots: Range<usize>,
+}
+
+/// What a loop walks.
+#[derive(Debug)]
+enum Over {
+    /// The rows of a table, with the columns that are asked for.
+    Table { table: usize, needed: Vec<bool> },
+    /// The rows that a list of references names.
+    References { cell: Cell, table: usize },
+    /// The elements of a list, the entries of a map, or the characters of a text.
+    Value { value: Expr, key: Option<usize>, slot: usize },
+}
+
+/// The place of a row: of the loop so many levels up, or what its reference leads to.
+#[derive(Debug, Clone)]
+struct Place {
+    /// How many loops further out the row passes.
+    up: usize,
+    /// The references to follow: a column, and the table that it refers to.
+    references: Vec<(usize, usize)>,
+}
+
+/// The place of a cell.
+#[derive(Debug, Clone)]
+struct Cell {
+    row: Place,
+    column: usize,
+}
+
+/// An expression.
+#[derive(Debug, Clone)]
+enum Expr {
+    Constant(Data),
+    Slot(usize),
+    Cell(Cell),
+    /// Whether a reference leads to a row.
+    Present(Place),
+    /// All rows of a table, as a list of maps: what filters take.
+    List(usize),
+    /// How many rows a table has.
+    Count(usize),
+    Loop {
+        up: usize,
+        field: LoopField,
+    },
+    Attribute {
+        base: Box<Expr>,
+        name: Box<str>,
+    },
+    Array(Vec<Expr>),
+    Map(Vec<(Box<str>, Expr)>),
+    Filter {
+        base: Box<Expr>,
+        call: Call,
+    },
+    Test {
+        base: Box<Expr>,
+        test: &'static test::Test,
+        arguments: Arguments,
+        negated: bool,
+    },
+    Not(Box<Expr>),
+    Minus(Box<Expr>),
+    And(Box<Expr>, Box<Expr>),
+    Or(Box<Expr>, Box<Expr>),
+    If(Box<[Expr; 3]>),
+    Concatenate(Vec<Expr>),
+    Binary {
+        operator: BinaryOperator,
+        sides: Box<[Expr; 2]>,
+    },
+    Comprehension(Box<Comprehension>),
+    /// The text of what was captured, without the borders of its parts.
+    Plain(Box<Expr>),
+}
+
+/// A list of what an expression gives for each round.
+#[derive(Debug, Clone)]
+struct Comprehension {
+    over: Arc<Over>,
+    condition: Option<Expr>,
+    element: Expr,
+}
+
+/// A filter with its arguments.
+#[derive(Debug, Clone)]
+struct Call {
+    implementation: filter::Implementation,
+    arguments: Arguments,
+}
+
+/// Arguments by name.
+#[derive(Debug, Clone)]
+enum Arguments {
+    /// Known when the program is built.
+    Known(Arc<Map>),
+    Computed(Vec<(&'static str, Expr)>),
+}

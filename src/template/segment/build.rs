@@ -1,0 +1,923 @@
+//! From a checked template to its program.
+//!
+//! Names are resolved as the engine would resolve them while it renders: each loop and include has variables of its
+//! own, a component sees its arguments only. A variable that stands for a row, a table or a cell is a place, not a
+//! value; every other is a slot. Includes, blocks and components are built in where they are used, so that one
+//! component has as many copies as it has calls.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tera::value::Key;
+use tera::{Context, Map, Value as Data};
+
+use super::{Arguments, Body, Call, Cell, Comprehension, Declined, Expr, Over, Place, Program, Segment};
+use crate::table::{Column, ColumnType, Schema, Tables};
+use crate::template::check::{Checked, DEEPEST_CALL, Globals};
+use crate::template::syntax::{
+    Argument, BinaryOperator, Branch, ComponentArgument, ComponentCall, Entry, Expression, ExpressionKind,
+    FilterCall, Item, Name, Node, NodeKind, UnaryOperator, collect_blocks,
+};
+use crate::template::types::ViewId;
+use crate::template::{Library, filter, test};
+
+/// Programs longer than this are not built: components that call components may multiply.
+const LONGEST: usize = 20_000;
+
+/// What a program is built from.
+pub(crate) struct Inputs<'a> {
+    /// The templates.
+    pub(crate) library: &'a Library,
+    /// What they see.
+    pub(crate) globals: &'a Globals,
+    /// What the checks said of them.
+    pub(crate) checked: &'a Checked,
+    /// The tables of the project.
+    pub(crate) tables: &'a Tables,
+    /// The values that are the same for every artifact.
+    pub(crate) context: &'a Context,
+}
+
+/// Builds the program of a template; `row` is the view of the row that its artifacts are bound to.
+pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -> Result<Program, Declined> {
+    let mut builder = Builder {
+        inputs,
+        sites: inputs
+            .checked
+            .sites
+            .iter()
+            .enumerate()
+            .map(|(number, site)| {
+                ((site.template, site.range.start, site.range.end), u32::try_from(number).unwrap_or(u32::MAX))
+            })
+            .collect(),
+        tables: Vec::new(),
+        slots: 0,
+        level: 0,
+        branches: 0,
+        depth: 0,
+        length: 0,
+        needed: vec![Vec::new()],
+        blocks: Vec::new(),
+        walking: Vec::new(),
+    };
+    let mut scope = Scope { frames: vec![Frame::default()], round: None, caller: None };
+    for name in ["project", "environment", "values"] {
+        if let Some(value) = inputs.context.get(name) {
+            scope.bind(name, Binding::Value(Expr::Constant(value.clone())));
+        }
+    }
+    for (name, view) in &inputs.globals.tables {
+        scope.bind(name, Binding::Table(*view));
+    }
+    if let Some(view) = row {
+        let table = builder.table(&inputs.globals.views[view.0].table)?;
+        scope.bind("row", Binding::Row(Way { level: 0, references: Vec::new(), table }));
+    }
+    let mut segments = Vec::new();
+    builder.template(template, &mut scope, &mut segments)?;
+    Ok(Program { segments, slots: builder.slots, tables: builder.tables })
+}
+
+struct Builder<'a> {
+    inputs: &'a Inputs<'a>,
+    /// The numbers of the printed expressions that pass the last filter, by template and range.
+    sites: HashMap<(usize, usize, usize), u32>,
+    tables: Vec<String>,
+    slots: usize,
+    /// How many loops are around the place that is being built.
+    level: usize,
+    /// How many branches are around it.
+    branches: usize,
+    /// How many component calls are around it.
+    depth: usize,
+    /// How many segments there are.
+    length: usize,
+    /// For each level, the columns that are asked for of its row.
+    needed: Vec<Vec<bool>>,
+    /// The bodies of each block of the templates that are being built, most derived first.
+    blocks: Vec<BTreeMap<&'a str, Lineage<'a>>>,
+    /// The block that is being built, with the number of its body.
+    walking: Vec<(&'a str, usize)>,
+}
+
+/// The bodies of a block, most derived first, each with its template.
+type Lineage<'a> = Vec<(usize, &'a [Node])>;
+
+/// The variables at a place.
+#[derive(Clone)]
+struct Scope<'a> {
+    frames: Vec<Frame<'a>>,
+    /// The level of the loop that `loop` speaks of.
+    round: Option<usize>,
+    /// Of a component, the scope of its call.
+    caller: Option<Rc<Scope<'a>>>,
+}
+
+/// The variables of a template, an include or a loop.
+#[derive(Clone, Default)]
+struct Frame<'a> {
+    variables: BTreeMap<String, Binding<'a>>,
+    /// How many branches were around its beginning.
+    branches: usize,
+}
+
+/// What a name stands for.
+#[derive(Clone)]
+enum Binding<'a> {
+    Row(Way),
+    Table(ViewId),
+    /// A constant.
+    Value(Expr),
+    Cell(Way, usize),
+    Slot(usize),
+    /// The body of a component's call.
+    Body(Rc<Captive<'a>>),
+}
+
+/// Nodes with the scope in which they are to be built.
+struct Captive<'a> {
+    template: usize,
+    nodes: &'a [Node],
+    scope: Scope<'a>,
+}
+
+/// The way to a row: from the loop at a level through references.
+#[derive(Clone)]
+struct Way {
+    level: usize,
+    references: Vec<(usize, usize)>,
+    /// The number of the row's table in the program.
+    table: usize,
+}
+
+impl<'a> Scope<'a> {
+    fn bind(&mut self, name: &str, binding: Binding<'a>) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.variables.insert(name.to_owned(), binding);
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&Binding<'a>> {
+        self.frames.iter().rev().find_map(|frame| frame.variables.get(name))
+    }
+
+    fn open(&mut self, branches: usize) {
+        self.frames.push(Frame { variables: BTreeMap::new(), branches });
+    }
+}
+
+type Built<T> = Result<T, Declined>;
+
+impl<'a> Builder<'a> {
+    fn table(&mut self, name: &str) -> Built<usize> {
+        if let Some(known) = self.tables.iter().position(|table| table == name) {
+            return Ok(known);
+        }
+        self.inputs.tables.get(name).ok_or(Declined("a table that does not exist"))?;
+        self.tables.push(name.to_owned());
+        Ok(self.tables.len() - 1)
+    }
+
+    fn schema(&self, table: usize) -> Built<&'a Schema> {
+        let table = self.inputs.tables.get(&self.tables[table]);
+        table.map(crate::table::Table::schema).ok_or(Declined("a table that does not exist"))
+    }
+
+    fn slot(&mut self) -> usize {
+        self.slots += 1;
+        self.slots - 1
+    }
+
+    fn push(&mut self, out: &mut Vec<Segment>, segment: Segment) -> Built<()> {
+        self.length += 1;
+        if self.length > LONGEST {
+            return Err(Declined("a program that is too long"));
+        }
+        out.push(segment);
+        Ok(())
+    }
+
+    fn literal(&mut self, out: &mut Vec<Segment>, text: &str) -> Built<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if let Some(Segment::Literal(before)) = out.last_mut() {
+            *before = [before, text].concat().into();
+            return Ok(());
+        }
+        self.push(out, Segment::Literal(text.into()))
+    }
+
+    /// Builds a template with its parents.
+    fn template(&mut self, template: usize, scope: &mut Scope<'a>, out: &mut Vec<Segment>) -> Built<()> {
+        let library = self.inputs.library;
+        let mut chain = vec![template];
+        while let Some(parent) = library.templates[chain[chain.len() - 1]].tree.extends() {
+            match library.find(&parent.text) {
+                Some(next) if !chain.contains(&next) => chain.push(next),
+                _ => return Err(Declined("a parent that does not exist")),
+            }
+        }
+        let mut blocks: BTreeMap<&'a str, Lineage<'a>> = BTreeMap::new();
+        for at in &chain {
+            collect_blocks(&library.templates[*at].tree.nodes, &mut |name, body| {
+                blocks.entry(name.text.as_str()).or_default().push((*at, body));
+            });
+        }
+        self.blocks.push(blocks);
+        let base = chain[chain.len() - 1];
+        self.nodes(base, &library.templates[base].tree.nodes, scope, out)?;
+        self.blocks.pop();
+        Ok(())
+    }
+
+    fn nodes(
+        &mut self,
+        template: usize,
+        nodes: &'a [Node],
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        nodes.iter().try_for_each(|node| self.node(template, node, scope, out))
+    }
+
+    fn node(
+        &mut self,
+        template: usize,
+        node: &'a Node,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        match &node.kind {
+            NodeKind::Comment | NodeKind::Extends(_) | NodeKind::Component(_) => Ok(()),
+            NodeKind::Text { trimmed } => {
+                let text = &self.inputs.library.templates[template].tree.source()[trimmed.clone()];
+                self.literal(out, text)
+            }
+            NodeKind::Print(expression) => self.print(template, expression, scope, out),
+            NodeKind::Set { name, value, global } => self.set(template, name, value, *global, scope, out),
+            NodeKind::SetBlock { name, filters, body, global } => {
+                let mut segments = Vec::new();
+                self.nodes(template, body, scope, &mut segments)?;
+                let filters = self.filters(template, filters, scope)?;
+                let slot = self.assigned(name, *global, scope)?;
+                self.push(out, Segment::Capture { slot, body: segments, filters })
+            }
+            NodeKind::Filter { filters, body } => {
+                let mut segments = Vec::new();
+                self.nodes(template, body, scope, &mut segments)?;
+                let filters = self.filters(template, filters, scope)?;
+                let slot = self.slot();
+                self.push(out, Segment::Capture { slot, body: segments, filters })?;
+                self.push(out, Segment::Value { value: Expr::Slot(slot), site: None })
+            }
+            NodeKind::Include(name) => {
+                let included = self.inputs.library.find(&name.text);
+                let included = included.ok_or(Declined("an include that does not exist"))?;
+                let mut inner = scope.clone();
+                inner.open(self.branches);
+                inner.round = None;
+                self.template(included, &mut inner, out)
+            }
+            NodeKind::Block { name, .. } => self.block(&name.text, 0, scope, out),
+            NodeKind::For { key, value, target, body, otherwise } => {
+                let mut rest = Vec::new();
+                if let Some(otherwise) = otherwise {
+                    self.branches += 1;
+                    self.nodes(template, otherwise, &mut scope.clone(), &mut rest)?;
+                    self.branches -= 1;
+                }
+                let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
+                let from = self.slots;
+                let mut segments = Vec::new();
+                self.nodes(template, body, &mut inner, &mut segments)?;
+                self.leave(&mut over);
+                // What a round sets for all is known behind the loop too.
+                scope.frames[0].variables.extend(inner.frames.swap_remove(0).variables);
+                let body = Body { segments, slots: from..self.slots };
+                self.push(out, Segment::For { over, body, otherwise: rest })
+            }
+            NodeKind::If { branches, otherwise } => {
+                self.conditional(template, branches, otherwise.as_deref(), scope, out)
+            }
+            NodeKind::Call { call, body } => {
+                if body.iter().any(assigns) {
+                    return Err(Declined("a variable that is set in the body of a component's call"));
+                }
+                let body = Captive { template, nodes: body, scope: scope.clone() };
+                self.component(template, call, Some(body), scope, out)
+            }
+            NodeKind::Break => self.push(out, Segment::Break),
+            NodeKind::Continue => self.push(out, Segment::Continue),
+        }
+    }
+
+    fn block(
+        &mut self,
+        name: &str,
+        number: usize,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let bodies = self.blocks.last().and_then(|blocks| blocks.get_key_value(name));
+        let Some((name, (template, body))) =
+            bodies.and_then(|(name, bodies)| Some((*name, *bodies.get(number)?)))
+        else {
+            return Err(Declined("a block that does not exist"));
+        };
+        self.walking.push((name, number));
+        self.nodes(template, body, scope, out)?;
+        self.walking.pop();
+        Ok(())
+    }
+
+    fn conditional(
+        &mut self,
+        template: usize,
+        branches: &'a [Branch],
+        otherwise: Option<&'a [Node]>,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let mut built = Vec::new();
+        let mut rest = Vec::new();
+        let mut certain = false;
+        for branch in branches {
+            let condition = self.truth(template, &branch.condition, scope)?;
+            if let Expr::Constant(value) = &condition {
+                if !value.is_truthy() {
+                    continue;
+                }
+                // Not a branch any more where nothing else comes before it.
+                self.branches += usize::from(!built.is_empty());
+                self.nodes(template, &branch.body, scope, &mut rest)?;
+                self.branches -= usize::from(!built.is_empty());
+                certain = true;
+                break;
+            }
+            let mut body = Vec::new();
+            self.branches += 1;
+            self.nodes(template, &branch.body, scope, &mut body)?;
+            self.branches -= 1;
+            built.push((condition, body));
+        }
+        if let (false, Some(otherwise)) = (certain, otherwise) {
+            self.branches += usize::from(!built.is_empty());
+            self.nodes(template, otherwise, scope, &mut rest)?;
+            self.branches -= usize::from(!built.is_empty());
+        }
+        if !built.is_empty() {
+            return self.push(out, Segment::If { branches: built, otherwise: rest });
+        }
+        for segment in rest {
+            match segment {
+                Segment::Literal(text) => self.literal(out, &text)?,
+                other => out.push(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn set(
+        &mut self,
+        template: usize,
+        name: &'a Name,
+        value: &'a Expression,
+        global: bool,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        if let Some(way) = self.way(value, scope)? {
+            let frame = scope.frames.last().map_or(0, |frame| frame.branches);
+            if self.branches > frame || (global && scope.frames.len() > 1) {
+                return Err(Declined("a row that a variable is only sometimes"));
+            }
+            scope.bind(&name.text, Binding::Row(way));
+            return Ok(());
+        }
+        let value = self.expression(template, value, scope)?;
+        let slot = self.assigned(name, global, scope)?;
+        self.push(out, Segment::Set { slot, value })
+    }
+
+    /// The slot of a variable that is given a value.
+    fn assigned(&mut self, name: &Name, global: bool, scope: &mut Scope<'a>) -> Built<usize> {
+        let at = if global { 0 } else { scope.frames.len() - 1 };
+        let known = scope.find(&name.text).is_some();
+        let frame = &scope.frames[at];
+        if let Some(Binding::Slot(slot)) = frame.variables.get(&name.text) {
+            return Ok(*slot);
+        }
+        if known && (self.branches > frame.branches || at + 1 < scope.frames.len()) {
+            return Err(Declined("a variable that is only sometimes another"));
+        }
+        let slot = self.slot();
+        scope.frames[at].variables.insert(name.text.clone(), Binding::Slot(slot));
+        Ok(slot)
+    }
+
+    /// Opens a loop: what it walks, and the scope of its body.
+    fn enter(
+        &mut self,
+        template: usize,
+        key: Option<&'a Name>,
+        value: &'a Name,
+        target: &'a Expression,
+        scope: &Scope<'a>,
+    ) -> Built<(Over, Scope<'a>)> {
+        let inputs = self.inputs;
+        let level = self.level + 1;
+        let rows = |table| Binding::Row(Way { level, references: Vec::new(), table });
+        let (over, binding) = if let Some(view) = table_of(target, scope) {
+            let table = self.table(&inputs.globals.views[view.0].table)?;
+            (Over::Table { table, needed: Vec::new() }, rows(table))
+        } else if let Some((way, column)) = self.cell_way(target, scope)?
+            && let ColumnType::List { of, .. } = &self.column(&way, column)?.ty
+            && let Some(to) = of.ty.refers_to()
+        {
+            let table = self.table(to)?;
+            (Over::References { cell: self.cell(&way, column), table }, rows(table))
+        } else {
+            let value = self.expression(template, target, scope)?;
+            let key = key.map(|_| self.slot());
+            let slot = self.slot();
+            (Over::Value { value, key, slot }, Binding::Slot(slot))
+        };
+        let mut inner = scope.clone();
+        self.level = level;
+        self.needed.push(Vec::new());
+        inner.open(self.branches);
+        inner.round = Some(level);
+        if let (Some(name), Over::Value { key: Some(slot), .. }) = (key, &over) {
+            inner.bind(&name.text, Binding::Slot(*slot));
+        }
+        inner.bind(&value.text, binding);
+        Ok((over, inner))
+    }
+
+    /// Closes a loop, and notes which columns of its rows were asked for.
+    fn leave(&mut self, over: &mut Over) {
+        let asked = self.needed.pop().unwrap_or_default();
+        if let Over::Table { needed, .. } = over {
+            *needed = asked;
+        }
+        self.level -= 1;
+    }
+
+    fn print(
+        &mut self,
+        template: usize,
+        expression: &'a Expression,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        match expression.kind.as_ref() {
+            ExpressionKind::Parenthesis(inner) => return self.print(template, inner, scope, out),
+            ExpressionKind::Call(call) => return self.component(template, call, None, scope, out),
+            ExpressionKind::Ternary { condition, then, otherwise } => {
+                let condition = self.truth(template, condition, scope)?;
+                let (mut yes, mut no) = (Vec::new(), Vec::new());
+                self.print(template, then, scope, &mut yes)?;
+                self.print(template, otherwise, scope, &mut no)?;
+                return self.push(out, Segment::If { branches: vec![(condition, yes)], otherwise: no });
+            }
+            ExpressionKind::Function { name, .. } if name.text == "super" => {
+                let (name, number) = *self.walking.last().ok_or(Declined("`super` outside a block"))?;
+                return self.block(name, number + 1, scope, out);
+            }
+            ExpressionKind::Variable(name) => {
+                if let Some(Binding::Body(body)) = scope.find(name) {
+                    let body = Rc::clone(body);
+                    return self.nodes(body.template, body.nodes, &mut body.scope.clone(), out);
+                }
+            }
+            _ => {}
+        }
+        let site = self.sites.get(&(template, expression.range.start, expression.range.end)).copied();
+        match (self.expression(template, expression, scope)?, site) {
+            (Expr::Constant(value), None) => self.literal(out, &value.to_string()),
+            (Expr::Cell(cell), site) => self.push(out, Segment::Cell { cell, site }),
+            (value, site) => self.push(out, Segment::Value { value, site }),
+        }
+    }
+
+    fn component(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        body: Option<Captive<'a>>,
+        scope: &Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let inputs = self.inputs;
+        let found = inputs.library.component(&call.name.text);
+        let (home, definition) = found.ok_or(Declined("a component that does not exist"))?;
+        if definition.rest.is_some() {
+            return Err(Declined("a component that takes any arguments"));
+        }
+        if self.depth == DEEPEST_CALL {
+            return Err(Declined("components within components without an end"));
+        }
+        let mut inner = Scope {
+            frames: vec![Frame { variables: BTreeMap::new(), branches: self.branches }],
+            round: None,
+            caller: Some(Rc::new(scope.clone())),
+        };
+        for argument in &call.arguments {
+            let ComponentArgument::Named { name, value } = argument else {
+                return Err(Declined("arguments that are spread"));
+            };
+            let binding = self.argument(template, value, scope, out)?;
+            inner.bind(&name.text, binding);
+        }
+        for parameter in &definition.parameters {
+            let name = &parameter.name.text;
+            if inner.find(name).is_some() {
+                continue;
+            }
+            let mut callers = std::iter::successors(Some(scope), |scope| scope.caller.as_deref());
+            let given = if parameter.implicit { callers.find_map(|scope| scope.find(name)) } else { None };
+            let binding = match (given, &parameter.default) {
+                (Some(binding), _) => binding.clone(),
+                (None, Some(default)) => self.argument(home, default, &inner.clone(), out)?,
+                (None, None) => return Err(Declined("an argument that is not given")),
+            };
+            inner.bind(name, binding);
+        }
+        if let Some(body) = body {
+            inner.bind("body", Binding::Body(Rc::new(body)));
+        }
+        self.depth += 1;
+        self.nodes(home, &definition.body, &mut inner, out)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn argument(
+        &mut self,
+        template: usize,
+        value: &'a Expression,
+        scope: &Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<Binding<'a>> {
+        if let Some(way) = self.way(value, scope)? {
+            return Ok(Binding::Row(way));
+        }
+        if let Some(view) = table_of(value, scope) {
+            return Ok(Binding::Table(view));
+        }
+        if let ExpressionKind::Variable(name) = value.kind.as_ref()
+            && let Some(body @ Binding::Body(_)) = scope.find(name)
+        {
+            return Ok(body.clone());
+        }
+        if let Some((way, column)) = self.cell_way(value, scope)? {
+            return Ok(Binding::Cell(way, column));
+        }
+        let value = self.expression(template, value, scope)?;
+        if let Expr::Constant(_) = value {
+            return Ok(Binding::Value(value));
+        }
+        let slot = self.slot();
+        self.push(out, Segment::Set { slot, value })?;
+        Ok(Binding::Slot(slot))
+    }
+
+    /// The row that an expression is, if it is one.
+    fn way(&mut self, expression: &Expression, scope: &Scope<'a>) -> Built<Option<Way>> {
+        match expression.kind.as_ref() {
+            ExpressionKind::Parenthesis(inner) => self.way(inner, scope),
+            ExpressionKind::Variable(name) => Ok(match scope.find(name) {
+                Some(Binding::Row(way)) => Some(way.clone()),
+                _ => None,
+            }),
+            _ => {
+                let Some((mut way, column)) = self.field(expression, scope)? else { return Ok(None) };
+                let ColumnType::Ref(to) = &self.column(&way, column)?.ty else { return Ok(None) };
+                let to = self.table(to)?;
+                way.references.push((column, to));
+                way.table = to;
+                Ok(Some(way))
+            }
+        }
+    }
+
+    /// The cell that an expression is, if it is one.
+    fn cell_way(&mut self, expression: &Expression, scope: &Scope<'a>) -> Built<Option<(Way, usize)>> {
+        match expression.kind.as_ref() {
+            ExpressionKind::Parenthesis(inner) => self.cell_way(inner, scope),
+            ExpressionKind::Variable(name) => Ok(match scope.find(name) {
+                Some(Binding::Cell(way, column)) => Some((way.clone(), *column)),
+                _ => None,
+            }),
+            _ => {
+                let Some((way, column)) = self.field(expression, scope)? else { return Ok(None) };
+                let is_row = matches!(self.column(&way, column)?.ty, ColumnType::Ref(_));
+                Ok((!is_row).then_some((way, column)))
+            }
+        }
+    }
+
+    /// `row.column` and `row["column"]`: the row and the number of the column.
+    fn field(&mut self, expression: &Expression, scope: &Scope<'a>) -> Built<Option<(Way, usize)>> {
+        let Some((base, name, _)) = attribute(expression) else { return Ok(None) };
+        let Some(way) = self.way(base, scope)? else { return Ok(None) };
+        let column = self.schema(way.table)?.column(name).map(|(column, _)| column);
+        Ok(column.map(|column| (way, column)))
+    }
+
+    fn column(&self, way: &Way, column: usize) -> Built<&'a Column> {
+        Ok(&self.schema(way.table)?.columns[column])
+    }
+
+    fn place(&mut self, way: &Way, column: Option<usize>) -> Place {
+        let first = way.references.first().map(|(column, _)| *column).or(column);
+        if let (Some(needed), Some(first)) = (self.needed.get_mut(way.level), first) {
+            if needed.len() <= first {
+                needed.resize(first + 1, false);
+            }
+            needed[first] = true;
+        }
+        Place { up: self.level - way.level, references: way.references.clone() }
+    }
+
+    fn cell(&mut self, way: &Way, column: usize) -> Cell {
+        Cell { row: self.place(way, Some(column)), column }
+    }
+
+    /// An expression that is only asked whether it holds.
+    fn truth(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
+        if let Some(way) = self.way(expression, scope)? {
+            return Ok(Expr::Present(self.place(&way, None)));
+        }
+        match expression.kind.as_ref() {
+            ExpressionKind::Parenthesis(inner) => self.truth(template, inner, scope),
+            ExpressionKind::Binary {
+                operator: operator @ (BinaryOperator::And | BinaryOperator::Or),
+                left,
+                right,
+            } => {
+                let left = self.truth(template, left, scope)?;
+                let right = self.truth(template, right, scope)?;
+                Ok(logic(*operator, left, right))
+            }
+            _ => match table_of(expression, scope) {
+                Some(view) => self.count(view),
+                None => self.expression(template, expression, scope),
+            },
+        }
+    }
+
+    fn count(&mut self, view: ViewId) -> Built<Expr> {
+        let inputs = self.inputs;
+        Ok(Expr::Count(self.table(&inputs.globals.views[view.0].table)?))
+    }
+
+    fn boxed(&mut self, template: usize, of: &'a Expression, scope: &Scope<'a>) -> Built<Box<Expr>> {
+        self.expression(template, of, scope).map(Box::new)
+    }
+
+    fn expression(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
+        let built = self.bare(template, expression, scope)?;
+        let place = (template, expression.range.start, expression.range.end);
+        Ok(if self.inputs.checked.plain.contains(&place) { Expr::Plain(Box::new(built)) } else { built })
+    }
+
+    fn bare(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
+        if let Some((way, column)) = self.cell_way(expression, scope)? {
+            if let ColumnType::List { of, .. } = &self.column(&way, column)?.ty
+                && of.ty.refers_to().is_some()
+            {
+                return Err(Declined("a list of rows as a value"));
+            }
+            return Ok(Expr::Cell(self.cell(&way, column)));
+        }
+        Ok(match expression.kind.as_ref() {
+            ExpressionKind::Text(text) => Expr::Constant(Data::from(text.as_str())),
+            ExpressionKind::Int(number) => Expr::Constant(Data::from(*number)),
+            ExpressionKind::Float(number) => Expr::Constant(Data::from(*number)),
+            ExpressionKind::Bool(truth) => Expr::Constant(Data::from(*truth)),
+            ExpressionKind::None => Expr::Constant(Data::none()),
+            ExpressionKind::Parenthesis(inner) => self.expression(template, inner, scope)?,
+            ExpressionKind::Variable(name) => match scope.find(name) {
+                Some(Binding::Slot(slot)) => Expr::Slot(*slot),
+                Some(Binding::Value(value)) => value.clone(),
+                Some(Binding::Table(view)) => {
+                    let inputs = self.inputs;
+                    Expr::List(self.table(&inputs.globals.views[view.0].table)?)
+                }
+                Some(Binding::Row(_) | Binding::Cell(..)) => return Err(Declined("a row as a value")),
+                Some(Binding::Body(_)) => return Err(Declined("the body of a component's call as a value")),
+                None => return Err(Declined("a variable that is set later")),
+            },
+            ExpressionKind::Loop(field) => {
+                let level = scope.round.ok_or(Declined("`loop` outside a loop"))?;
+                Expr::Loop { up: self.level - level, field: *field }
+            }
+            ExpressionKind::Attribute { .. } | ExpressionKind::Index { .. } => {
+                let Some((base, name, _)) = attribute(expression) else {
+                    return Err(Declined("an index that is not a name"));
+                };
+                if self.way(expression, scope)?.is_some() {
+                    return Err(Declined("a row as a value"));
+                }
+                if self.way(base, scope)?.is_some() {
+                    // The target does not insist on the column, and the project does not have it.
+                    return Ok(Expr::Constant(Data::none()));
+                }
+                match self.expression(template, base, scope)? {
+                    Expr::Constant(value) => {
+                        let entry = value.as_map().and_then(|map| map.get(&Key::Str(name)));
+                        Expr::Constant(entry.cloned().unwrap_or_else(Data::undefined))
+                    }
+                    base => Expr::Attribute { base: Box::new(base), name: name.into() },
+                }
+            }
+            ExpressionKind::Slice { .. } => return Err(Declined("a slice")),
+            ExpressionKind::Array(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                for item in items {
+                    let Item::Value(value) = item else { return Err(Declined("a list that is spread")) };
+                    list.push(self.expression(template, value, scope)?);
+                }
+                Expr::Array(list)
+            }
+            ExpressionKind::Map(entries) => {
+                let mut map = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    let Entry::Pair { key, value } = entry else {
+                        return Err(Declined("a map that is spread"));
+                    };
+                    let ExpressionKind::Text(key) = key.kind.as_ref() else {
+                        return Err(Declined("a map with keys that are no text"));
+                    };
+                    map.push((key.as_str().into(), self.expression(template, value, scope)?));
+                }
+                Expr::Map(map)
+            }
+            ExpressionKind::Filter { base, filter } => {
+                if let ("length", Some(view)) = (filter.name.text.as_str(), table_of(base, scope)) {
+                    return self.count(view);
+                }
+                let base = self.boxed(template, base, scope)?;
+                Expr::Filter { base, call: self.call(template, filter, scope)? }
+            }
+            ExpressionKind::Test { base, negated, name, arguments } => {
+                let test = test::find(&name.text).ok_or(Declined("a test that does not exist"))?;
+                if let Some(way) = self.way(base, scope)? {
+                    let present = Expr::Present(self.place(&way, None));
+                    return match test.name {
+                        "defined" => Ok(unless(*negated, present)),
+                        "undefined" | "none" => Ok(unless(!*negated, present)),
+                        _ => Err(Declined("a row as a value")),
+                    };
+                }
+                let base = self.boxed(template, base, scope)?;
+                let arguments = self.arguments(template, test.arguments, arguments, scope)?;
+                Expr::Test { base, test, arguments, negated: *negated }
+            }
+            ExpressionKind::Ternary { condition, then, otherwise } => Expr::If(Box::new([
+                self.truth(template, condition, scope)?,
+                self.expression(template, then, scope)?,
+                self.expression(template, otherwise, scope)?,
+            ])),
+            ExpressionKind::Comprehension { element, key, value, target, condition } => {
+                let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
+                inner.round = None;
+                let condition = condition.as_ref().map(|it| self.truth(template, it, &inner)).transpose()?;
+                let element = self.expression(template, element, &inner)?;
+                self.leave(&mut over);
+                Expr::Comprehension(Box::new(Comprehension { over: Arc::new(over), condition, element }))
+            }
+            ExpressionKind::Call(_) => return Err(Declined("a component's call as a value")),
+            ExpressionKind::Function { .. } => return Err(Declined("a function")),
+            ExpressionKind::Unary { operator: UnaryOperator::Not, operand } => {
+                match self.truth(template, operand, scope)? {
+                    Expr::Constant(value) => Expr::Constant(Data::from(!value.is_truthy())),
+                    operand => Expr::Not(Box::new(operand)),
+                }
+            }
+            ExpressionKind::Unary { operator: UnaryOperator::Minus, operand } => {
+                Expr::Minus(self.boxed(template, operand, scope)?)
+            }
+            ExpressionKind::Binary { operator, left, right } => {
+                self.binary(template, *operator, left, right, scope)?
+            }
+        })
+    }
+
+    fn binary(
+        &mut self,
+        template: usize,
+        operator: BinaryOperator,
+        left: &'a Expression,
+        right: &'a Expression,
+        scope: &Scope<'a>,
+    ) -> Built<Expr> {
+        if let BinaryOperator::Equal | BinaryOperator::NotEqual = operator
+            && let ExpressionKind::None = right.kind.as_ref()
+            && let Some(way) = self.way(left, scope)?
+        {
+            let present = Expr::Present(self.place(&way, None));
+            return Ok(unless(operator == BinaryOperator::Equal, present));
+        }
+        if operator == BinaryOperator::Power {
+            return Err(Declined("a power"));
+        }
+        let left = self.expression(template, left, scope)?;
+        let right = self.expression(template, right, scope)?;
+        Ok(match operator {
+            BinaryOperator::And | BinaryOperator::Or => logic(operator, left, right),
+            BinaryOperator::Concatenate => {
+                let mut parts = Vec::new();
+                for side in [left, right] {
+                    match side {
+                        Expr::Concatenate(list) => parts.extend(list),
+                        other => parts.push(other),
+                    }
+                }
+                Expr::Concatenate(parts)
+            }
+            _ => Expr::Binary { operator, sides: Box::new([left, right]) },
+        })
+    }
+
+    fn filters(&mut self, template: usize, calls: &'a [FilterCall], scope: &Scope<'a>) -> Built<Vec<Call>> {
+        calls.iter().map(|call| self.call(template, call, scope)).collect()
+    }
+
+    fn call(&mut self, template: usize, call: &'a FilterCall, scope: &Scope<'a>) -> Built<Call> {
+        let filter = filter::find(&call.name.text).ok_or(Declined("a filter that does not exist"))?;
+        let implementation = filter.implementation.ok_or(Declined("a filter of the engine"))?;
+        let arguments = self.arguments(template, filter.arguments, &call.arguments, scope)?;
+        Ok(Call { implementation, arguments })
+    }
+
+    fn arguments(
+        &mut self,
+        template: usize,
+        declared: &'static [filter::Argument],
+        given: &'a [Argument],
+        scope: &Scope<'a>,
+    ) -> Built<Arguments> {
+        let mut list = Vec::with_capacity(given.len());
+        for argument in given {
+            let known = declared.iter().find(|known| known.name == argument.name.text);
+            let known = known.ok_or(Declined("an argument that does not exist"))?;
+            list.push((known.name, self.expression(template, &argument.value, scope)?));
+        }
+        let mut map = Map::new();
+        for (name, value) in &list {
+            let Expr::Constant(value) = value else { return Ok(Arguments::Computed(list)) };
+            map.insert(Key::Str(name), value.clone());
+        }
+        Ok(Arguments::Known(Arc::new(map)))
+    }
+}
+
+/// The table that an expression names.
+fn table_of(expression: &Expression, scope: &Scope<'_>) -> Option<ViewId> {
+    match expression.kind.as_ref() {
+        ExpressionKind::Parenthesis(inner) => table_of(inner, scope),
+        ExpressionKind::Variable(name) => match scope.find(name)? {
+            Binding::Table(view) => Some(*view),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The base and the name of `base.name` and `base["name"]`, and whether the base may be absent.
+fn attribute(expression: &Expression) -> Option<(&Expression, &str, bool)> {
+    match expression.kind.as_ref() {
+        ExpressionKind::Attribute { base, name, optional } => Some((base, &name.text, *optional)),
+        ExpressionKind::Index { base, index, optional } => match index.kind.as_ref() {
+            ExpressionKind::Text(text) => Some((base, text, *optional)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn logic(operator: BinaryOperator, left: Expr, right: Expr) -> Expr {
+    match (operator, &left) {
+        (BinaryOperator::And, Expr::Constant(value)) if value.is_truthy() => right,
+        (BinaryOperator::And, Expr::Constant(_)) => left,
+        (BinaryOperator::And, _) => Expr::And(Box::new(left), Box::new(right)),
+        (_, Expr::Constant(value)) if !value.is_truthy() => right,
+        (_, Expr::Constant(_)) => left,
+        _ => Expr::Or(Box::new(left), Box::new(right)),
+    }
+}
+
+fn unless(negated: bool, condition: Expr) -> Expr {
+    if negated { Expr::Not(Box::new(condition)) } else { condition }
+}
+
+/// Whether a node or one within it gives a variable a value.
+fn assigns(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Set { .. } | NodeKind::SetBlock { .. })
+        || node.bodies().into_iter().flatten().any(assigns)
+}

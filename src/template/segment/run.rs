@@ -1,0 +1,560 @@
+//! The rendering of programs.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tera::value::Key;
+use tera::{Kwargs, Map, Number, Value as Data};
+
+use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
+use crate::format::mark::{self, Emitted, Kind};
+use crate::format::{self, Emitter};
+use crate::source::Sources;
+use crate::table::{CellRef, Passing, Table, Tables, Value};
+use crate::template::filter::{self, printed};
+use crate::template::lists::Lists;
+use crate::template::syntax::{BinaryOperator, LoopField};
+use crate::template::test;
+
+/// What a program reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// The tables it was built for.
+    pub(crate) tables: &'a Tables,
+    /// The files they are read from.
+    pub(crate) sources: &'a Sources,
+    /// All rows of a table as the engine sees them.
+    pub(crate) lists: &'a Lists,
+}
+
+/// Why a program ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// A value was refused, or the artifact could not be written: the emitter knows. Of the rows that were passing
+    /// by then, the names of their tables and their numbers; the innermost first.
+    Output(Vec<(String, usize)>),
+    /// A value does not do for what is done with it; the engine says so better.
+    Value,
+}
+
+/// A loop that is being walked, or the artifact itself.
+struct Frame<'f> {
+    parent: Option<&'f Frame<'f>>,
+    /// The row, with its table's number.
+    row: Option<(usize, Passing<'f>)>,
+    index: usize,
+    /// How many rounds there are.
+    length: usize,
+}
+
+impl<'f> Frame<'f> {
+    /// The frame of an artifact; the table of its row is the first that its program names.
+    fn of_artifact(row: Option<Passing<'f>>) -> Self {
+        Self { parent: None, row: row.map(|row| (0, row)), index: 0, length: 1 }
+    }
+
+    fn up(&'f self, levels: usize) -> &'f Frame<'f> {
+        let mut frame = self;
+        for _ in 0..levels {
+            // A place never counts more levels than it was built below.
+            let Some(parent) = frame.parent else { break };
+            frame = parent;
+        }
+        frame
+    }
+
+    /// The row that passes where a place begins.
+    fn row(&'f self, place: &Place) -> Option<&'f Passing<'f>> {
+        self.up(place.up).row.as_ref().map(|(_, row)| row)
+    }
+}
+
+/// What comes after a segment.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    Continue,
+    Break,
+}
+
+struct Run<'a, 'e, W> {
+    program: &'a Program,
+    facts: &'a Facts<'a>,
+    tables: Vec<&'a Table>,
+    slots: Vec<Data>,
+    emitter: &'e mut Emitter<W>,
+    /// The text of the captures that are open, with marks; the innermost last.
+    captured: Vec<String>,
+}
+
+impl Program {
+    /// Renders the template; `row` is the row that the artifact is bound to, with its table.
+    pub(crate) fn render<W: Write>(
+        &self,
+        facts: &Facts<'_>,
+        row: Option<Passing<'_>>,
+        emitter: &mut Emitter<W>,
+    ) -> Result<(), Stop> {
+        let mut run = self.run(facts, emitter)?;
+        let frame = Frame::of_artifact(row);
+        run.segments(&self.segments, &frame)?;
+        run.emitter.finish().map_err(|_| run.output(&frame))
+    }
+
+    /// The value of the last variable that is set: of a template that is an expression, its value.
+    pub(crate) fn evaluate(&self, facts: &Facts<'_>, row: Option<Passing<'_>>) -> Result<Data, Stop> {
+        let Some(Segment::Set { slot, .. }) = self.segments.last() else { return Err(Stop::Value) };
+        let mut emitter = Emitter::new(format::TEXT, std::io::sink());
+        let mut run = self.run(facts, &mut emitter)?;
+        run.segments(&self.segments, &Frame::of_artifact(row))?;
+        Ok(run.slots.swap_remove(*slot))
+    }
+
+    fn run<'a, 'e, W: Write>(
+        &'a self,
+        facts: &'a Facts<'a>,
+        emitter: &'e mut Emitter<W>,
+    ) -> Result<Run<'a, 'e, W>, Stop> {
+        let tables: Option<Vec<&Table>> = self.tables.iter().map(|name| facts.tables.get(name)).collect();
+        Ok(Run {
+            program: self,
+            facts,
+            tables: tables.ok_or(Stop::Value)?,
+            slots: vec![Data::undefined(); self.slots],
+            emitter,
+            captured: Vec::new(),
+        })
+    }
+}
+
+impl<'a, W: Write> Run<'a, '_, W> {
+    fn output(&self, frame: &Frame<'_>) -> Stop {
+        let frames = std::iter::successors(Some(frame), |frame| frame.parent);
+        let rows = frames.filter_map(|frame| frame.row.as_ref());
+        Stop::Output(rows.map(|(table, row)| (self.program.tables[*table].clone(), row.number())).collect())
+    }
+
+    fn segments(&mut self, segments: &'a [Segment], frame: &Frame<'_>) -> Result<Flow, Stop> {
+        for segment in segments {
+            let flow = self.segment(segment, frame)?;
+            if flow != Flow::On {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn segment(&mut self, segment: &'a Segment, frame: &Frame<'_>) -> Result<Flow, Stop> {
+        match segment {
+            Segment::Literal(text) => self.literal(text, frame)?,
+            Segment::Cell { cell, site } => match self.cell(cell, frame) {
+                CellRef::Text(text) => self.emit(Kind::Text, *site, text, frame)?,
+                CellRef::Value(Value::Text(text)) => self.emit(Kind::Text, *site, text, frame)?,
+                CellRef::Value(value @ (Value::Int(_) | Value::Float(_) | Value::Bool(_))) => {
+                    self.emit(Kind::Literal, *site, &value.text(), frame)?;
+                }
+                // The checks let only scalars that are there be printed.
+                _ => return Err(Stop::Value),
+            },
+            Segment::Value { value, site } => {
+                let value = self.value(value, frame)?;
+                self.print(&value, *site, frame)?;
+            }
+            Segment::Set { slot, value } => self.slots[*slot] = self.value(value, frame)?,
+            Segment::Capture { slot, body, filters } => {
+                self.captured.push(String::new());
+                let flow = self.segments(body, frame);
+                let text = self.captured.pop().unwrap_or_default();
+                if flow? != Flow::On {
+                    return Err(Stop::Value);
+                }
+                let mut value = Data::from(text);
+                for call in filters {
+                    value = self.call(call, &value, frame)?;
+                }
+                self.slots[*slot] = value;
+            }
+            Segment::If { branches, otherwise } => {
+                for (condition, body) in branches {
+                    if self.holds(condition, frame)? {
+                        return self.segments(body, frame);
+                    }
+                }
+                return self.segments(otherwise, frame);
+            }
+            Segment::For { over, body, otherwise } => {
+                let mut rounds = 0;
+                self.rounds(over, frame, &mut |run, frame| {
+                    rounds += 1;
+                    run.round(body, frame)
+                })?;
+                if rounds == 0 {
+                    return self.segments(otherwise, frame);
+                }
+            }
+            Segment::Continue => return Ok(Flow::Continue),
+            Segment::Break => return Ok(Flow::Break),
+        }
+        Ok(Flow::On)
+    }
+
+    /// One round of a loop; whether the next may come.
+    fn round(&mut self, body: &'a Body, frame: &Frame<'_>) -> Result<bool, Stop> {
+        for slot in &mut self.slots[body.slots.clone()] {
+            *slot = Data::undefined();
+        }
+        Ok(self.segments(&body.segments, frame)? != Flow::Break)
+    }
+
+    /// Calls `round` with a frame for each round, until it wants no more.
+    fn rounds(
+        &mut self,
+        over: &'a Over,
+        frame: &Frame<'_>,
+        round: &mut dyn FnMut(&mut Self, &Frame<'_>) -> Result<bool, Stop>,
+    ) -> Result<(), Stop> {
+        match over {
+            Over::Table { table: number, needed } => {
+                let table = self.tables[*number];
+                let mut rows = table.walk(self.facts.sources, needed);
+                let length = table.len();
+                while let Some(row) = rows.next() {
+                    let index = row.number();
+                    let inner = Frame { parent: Some(frame), row: Some((*number, row)), index, length };
+                    if !round(self, &inner)? {
+                        break;
+                    }
+                }
+            }
+            Over::References { cell, table: number } => {
+                let table = self.tables[*number];
+                let CellRef::Value(Value::List(entries)) = self.cell(cell, frame) else { return Ok(()) };
+                for (index, entry) in entries.iter().enumerate() {
+                    let Value::Ref(row) = entry else { return Err(Stop::Value) };
+                    let row = table.passing(*row).map(|row| (*number, row));
+                    let inner = Frame { parent: Some(frame), row, index, length: entries.len() };
+                    if !round(self, &inner)? {
+                        break;
+                    }
+                }
+            }
+            Over::Value { value, key, slot } => {
+                let value = self.value(value, frame)?;
+                let entries: Vec<(Option<Data>, Data)> = if let Some(list) = value.as_array() {
+                    list.iter().map(|element| (None, element.clone())).collect()
+                } else if let Some(map) = value.as_map() {
+                    map.iter().map(|(key, value)| (Some(key.as_value()), value.clone())).collect()
+                } else if let Some(text) = value.as_str() {
+                    text.chars().map(|character| (None, Data::from(character))).collect()
+                } else {
+                    return Err(Stop::Value);
+                };
+                let length = entries.len();
+                for (index, (name, value)) in entries.into_iter().enumerate() {
+                    if let (Some(key), Some(name)) = (key, name) {
+                        self.slots[*key] = name;
+                    }
+                    self.slots[*slot] = value;
+                    let inner = Frame { parent: Some(frame), row: None, index, length };
+                    if !round(self, &inner)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
+        if let Some(captured) = self.captured.last_mut() {
+            captured.push_str(text);
+            return Ok(());
+        }
+        self.emitter.literal(text.as_bytes()).map_err(|_| self.output(frame))
+    }
+
+    fn emit(&mut self, kind: Kind, site: Option<u32>, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
+        // What needs no look is as good as the template's own text.
+        let Some(expression) = site else { return self.literal(text, frame) };
+        let value = Emitted { expression, kind, text };
+        if let Some(captured) = self.captured.last_mut() {
+            value.write(captured);
+            return Ok(());
+        }
+        self.emitter.value(&value).map_err(|_| self.output(frame))
+    }
+
+    fn print(&mut self, value: &Data, site: Option<u32>, frame: &Frame<'_>) -> Result<(), Stop> {
+        if site.is_some() {
+            let (kind, text) = printed(value).map_err(|_| Stop::Value)?;
+            return self.emit(kind, site, &text, frame);
+        }
+        let Some(text) = value.as_str() else {
+            if value.is_undefined() {
+                return Err(Stop::Value);
+            }
+            return self.literal(&value.to_string(), frame);
+        };
+        if !mark::is_marked(text) || !self.captured.is_empty() {
+            return self.literal(text, frame);
+        }
+        for segment in mark::segments(text).map_err(|_| Stop::Value)? {
+            match segment {
+                mark::Segment::Literal(text) => self.literal(text, frame)?,
+                mark::Segment::Value(value) => {
+                    self.emitter.value(&value).map_err(|_| self.output(frame))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells that a place's references lead to; none where it has no references.
+    fn referred<'f>(&self, place: &Place, frame: &'f Frame<'f>) -> Option<&'f [Value]>
+    where
+        'a: 'f,
+    {
+        let row = frame.row(place)?;
+        let mut steps = place.references.iter();
+        let (column, table) = steps.next()?;
+        let CellRef::Value(Value::Ref(number)) = row.cell(*column) else { return None };
+        let mut cells = self.tables[*table].held(*number)?;
+        for (column, table) in steps {
+            let Value::Ref(number) = cells.get(*column)? else { return None };
+            cells = self.tables[*table].held(*number)?;
+        }
+        Some(cells)
+    }
+
+    fn cell<'f>(&self, cell: &Cell, frame: &'f Frame<'f>) -> CellRef<'f>
+    where
+        'a: 'f,
+    {
+        if cell.row.references.is_empty() {
+            return frame.row(&cell.row).map_or(CellRef::Absent, |row| row.cell(cell.column));
+        }
+        let cells = self.referred(&cell.row, frame);
+        cells.and_then(|cells| cells.get(cell.column)).map_or(CellRef::Absent, CellRef::from)
+    }
+
+    fn present(&self, place: &Place, frame: &Frame<'_>) -> bool {
+        if place.references.is_empty() {
+            return frame.row(place).is_some();
+        }
+        self.referred(place, frame).is_some()
+    }
+
+    fn holds(&mut self, condition: &'a Expr, frame: &Frame<'_>) -> Result<bool, Stop> {
+        Ok(match condition {
+            Expr::Present(place) => self.present(place, frame),
+            Expr::Not(operand) => !self.holds(operand, frame)?,
+            Expr::And(left, right) => self.holds(left, frame)? && self.holds(right, frame)?,
+            Expr::Or(left, right) => self.holds(left, frame)? || self.holds(right, frame)?,
+            Expr::Cell(cell) => match self.cell(cell, frame) {
+                CellRef::Absent => false,
+                CellRef::Text(text) => !text.is_empty(),
+                CellRef::Value(value) => data(CellRef::Value(value)).is_truthy(),
+            },
+            Expr::Binary { operator: BinaryOperator::Equal, sides } => self.equal(sides, frame)?,
+            Expr::Binary { operator: BinaryOperator::NotEqual, sides } => !self.equal(sides, frame)?,
+            other => self.value(other, frame)?.is_truthy(),
+        })
+    }
+
+    fn equal(&mut self, sides: &'a [Expr; 2], frame: &Frame<'_>) -> Result<bool, Stop> {
+        // A column that is compared with a text needs no copy of its cell.
+        if let [Expr::Cell(cell), Expr::Constant(value)] = sides
+            && let (CellRef::Text(cell), Some(text)) = (self.cell(cell, frame), value.as_str())
+        {
+            return Ok(cell == text);
+        }
+        let [left, right] = sides;
+        Ok(self.value(left, frame)? == self.value(right, frame)?)
+    }
+
+    fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {
+        Ok(match expression {
+            Expr::Constant(value) => value.clone(),
+            Expr::Slot(slot) => self.slots[*slot].clone(),
+            Expr::Cell(cell) => data(self.cell(cell, frame)),
+            Expr::List(table) => {
+                self.facts.lists.get(&self.program.tables[*table], self.facts.tables, self.facts.sources)
+            }
+            Expr::Count(table) => Data::from(self.tables[*table].len()),
+            Expr::Loop { up, field } => {
+                let round = frame.up(*up);
+                match field {
+                    LoopField::Index => Data::from(round.index + 1),
+                    LoopField::Index0 => Data::from(round.index),
+                    LoopField::First => Data::from(round.index == 0),
+                    LoopField::Last => Data::from(round.index + 1 == round.length),
+                    LoopField::Length => Data::from(round.length),
+                }
+            }
+            Expr::Attribute { base, name } => {
+                let base = self.value(base, frame)?;
+                let entry = base.as_map().and_then(|map| map.get(&Key::Str(name)));
+                entry.cloned().unwrap_or_else(Data::undefined)
+            }
+            Expr::Array(list) => {
+                let list: Result<Vec<Data>, Stop> =
+                    list.iter().map(|element| self.value(element, frame)).collect();
+                Data::from(list?)
+            }
+            Expr::Map(entries) => {
+                let mut map = Map::new();
+                for (key, value) in entries {
+                    map.insert(Key::from(String::from(&**key)), self.value(value, frame)?);
+                }
+                Data::from(map)
+            }
+            Expr::Filter { base, call } => {
+                let base = self.value(base, frame)?;
+                self.call(call, &base, frame)?
+            }
+            Expr::Test { base, test, arguments, negated } => {
+                let base = self.value(base, frame)?;
+                let arguments = self.arguments(arguments, frame)?;
+                let holds = (test.implementation)(&base, &arguments).map_err(|_| Stop::Value)?;
+                Data::from(holds != *negated)
+            }
+            Expr::Present(_) | Expr::Not(_) => Data::from(self.holds(expression, frame)?),
+            Expr::Minus(operand) => match self.value(operand, frame)?.as_number() {
+                Some(Number::Integer(number)) => Data::from(number.checked_neg().ok_or(Stop::Value)?),
+                Some(Number::Float(number)) => Data::from(-number),
+                _ => return Err(Stop::Value),
+            },
+            Expr::And(left, right) => {
+                let left = self.value(left, frame)?;
+                if left.is_truthy() { self.value(right, frame)? } else { left }
+            }
+            Expr::Or(left, right) => {
+                let left = self.value(left, frame)?;
+                if left.is_truthy() { left } else { self.value(right, frame)? }
+            }
+            Expr::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let taken = if self.holds(condition, frame)? { then } else { otherwise };
+                self.value(taken, frame)?
+            }
+            Expr::Concatenate(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    match part {
+                        Expr::Cell(cell) => match self.cell(cell, frame) {
+                            CellRef::Text(part) => text.push_str(part),
+                            other => text.push_str(&data(other).to_string()),
+                        },
+                        other => {
+                            let value = self.value(other, frame)?;
+                            match value.as_str() {
+                                Some(part) => text.push_str(part),
+                                None => text.push_str(&value.to_string()),
+                            }
+                        }
+                    }
+                }
+                Data::from(text)
+            }
+            Expr::Binary { operator, sides } => {
+                let left = self.value(&sides[0], frame)?;
+                let right = self.value(&sides[1], frame)?;
+                binary(*operator, &left, &right).ok_or(Stop::Value)?
+            }
+            Expr::Comprehension(comprehension) => {
+                let Comprehension { over, condition, element } = &**comprehension;
+                let mut list = Vec::new();
+                self.rounds(over, frame, &mut |run, frame| {
+                    let counts = match condition {
+                        Some(condition) => run.holds(condition, frame)?,
+                        None => true,
+                    };
+                    if counts {
+                        list.push(run.value(element, frame)?);
+                    }
+                    Ok(true)
+                })?;
+                Data::from(list)
+            }
+            Expr::Plain(captured) => filter::plain(&self.value(captured, frame)?),
+        })
+    }
+
+    fn call(&mut self, call: &'a Call, value: &Data, frame: &Frame<'_>) -> Result<Data, Stop> {
+        let arguments = self.arguments(&call.arguments, frame)?;
+        (call.implementation)(value, &arguments).map_err(|_| Stop::Value)
+    }
+
+    fn arguments(&mut self, arguments: &'a Arguments, frame: &Frame<'_>) -> Result<Kwargs, Stop> {
+        Ok(Kwargs::new(match arguments {
+            Arguments::Known(map) => Arc::clone(map),
+            Arguments::Computed(list) => {
+                let mut map = Map::new();
+                for (name, value) in list {
+                    map.insert(Key::Str(name), self.value(value, frame)?);
+                }
+                Arc::new(map)
+            }
+        }))
+    }
+}
+
+/// A cell as the engine sees it; a reference has no place in a value.
+fn data(cell: CellRef<'_>) -> Data {
+    match cell {
+        CellRef::Absent | CellRef::Value(Value::Absent | Value::Ref(_)) => Data::none(),
+        CellRef::Text(text) => Data::from(text),
+        CellRef::Value(Value::Text(text)) => Data::from(&**text),
+        CellRef::Value(Value::Int(number)) => Data::from(*number),
+        CellRef::Value(Value::Float(number)) => Data::from(*number),
+        CellRef::Value(Value::Bool(truth)) => Data::from(*truth),
+        CellRef::Value(Value::List(entries)) => {
+            Data::from(entries.iter().map(|entry| data(entry.into())).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// What an operator gives, as the engine has it; nothing where that is an error.
+fn binary(operator: BinaryOperator, left: &Data, right: &Data) -> Option<Data> {
+    use BinaryOperator as Op;
+    Some(match operator {
+        Op::Equal => Data::from(left == right),
+        Op::NotEqual => Data::from(left != right),
+        Op::Less => Data::from(left.partial_cmp(right)?.is_lt()),
+        Op::LessOrEqual => Data::from(left.partial_cmp(right)?.is_le()),
+        Op::Greater => Data::from(left.partial_cmp(right)?.is_gt()),
+        Op::GreaterOrEqual => Data::from(left.partial_cmp(right)?.is_ge()),
+        Op::In => Data::from(test::contains(right, left)?),
+        _ => match (left.as_number()?, right.as_number()?) {
+            (Number::Integer(left), Number::Integer(right)) => match operator {
+                Op::Add => Data::from(left.checked_add(right)?),
+                Op::Subtract => Data::from(left.checked_sub(right)?),
+                Op::Multiply => Data::from(left.checked_mul(right)?),
+                Op::Modulo => Data::from(left.checked_rem_euclid(right)?),
+                Op::FloorDivide => Data::from(left.checked_div_euclid(right)?),
+                _ => {
+                    let (left, right) = (Number::Integer(left).as_float(), Number::Integer(right).as_float());
+                    float(operator, left, right)?
+                }
+            },
+            (left, right) => float(operator, left.as_float(), right.as_float())?,
+        },
+    })
+}
+
+fn float(operator: BinaryOperator, left: f64, right: f64) -> Option<Data> {
+    use BinaryOperator as Op;
+    let divides = matches!(operator, Op::Divide | Op::FloorDivide | Op::Modulo);
+    if divides && right == 0.0 {
+        return None;
+    }
+    Some(Data::from(match operator {
+        Op::Add => left + right,
+        Op::Subtract => left - right,
+        Op::Multiply => left * right,
+        Op::Divide => left / right,
+        Op::FloorDivide => left.div_euclid(right),
+        Op::Modulo => left.rem_euclid(right),
+        _ => return None,
+    }))
+}
