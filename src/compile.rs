@@ -358,7 +358,7 @@ impl Templates {
             for (name, folder) in places.chain(below) {
                 let path = folder.join(name);
                 let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
-                if diagnostics.take(sources.file(file).utf8(file).map(|_| ())).is_none() {
+                if diagnostics.take(sources.file(file).utf8(file)).is_none() {
                     continue;
                 }
                 own.push((name.to_string(), file));

@@ -239,7 +239,7 @@ impl<'a> Builder<'a> {
         let near = self.spans.first().map_or(0, |(span, ..)| span.start).clamp(line.start, line.end);
         let from = near.saturating_sub(4 * WIDTH).max(line.start);
         let to = near.saturating_add(4 * WIDTH).min(line.end);
-        let bytes = &self.file.bytes()[from..to];
+        let bytes = self.file.part(from..to);
         let cut =
             if from > line.start { bytes.iter().take_while(|byte| **byte & 0xc0 == 0x80).count() } else { 0 };
         let mut characters = Vec::new();

@@ -11,6 +11,7 @@
 mod cases;
 mod determinism;
 mod interrupts;
+mod long;
 mod merge;
 mod new;
 mod properties;
