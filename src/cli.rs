@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod determinism;
 mod diff;
+mod explain;
 mod fingerprint;
 mod list;
 mod man;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub(crate) use explain::Document as ExplainDocument;
 pub(crate) use list::Document as ListDocument;
 pub(crate) use new::Document as NewDocument;
 use session::Session;
@@ -102,6 +104,7 @@ enum Command {
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
+    Explain(explain::Explain),
     List(list::List),
     MergeDriver(merge_driver::MergeDriver),
     Completions(completions::Completions),
@@ -228,6 +231,7 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Render(command)) => command.run(&mut session),
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
+        Any::Known(Command::Explain(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
         Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
         Any::Fingerprint(command) => command.run(&mut session),

@@ -28,9 +28,10 @@ use crate::template::ready::{Failed, Ready, Setting};
 use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
-use crate::template::{Library, Origin};
+use crate::template::{Library, Origin, Tracer};
 
 pub(crate) mod derive;
+mod trace;
 pub(crate) mod view;
 
 pub use crate::template::ready::Renderer;
@@ -68,6 +69,40 @@ pub struct Compilation {
     pub environments: Vec<Environment>,
     /// The exceptions of `[[allow]]` that apply to something, by their number.
     pub allowed: BTreeSet<usize>,
+    /// The columns that the templates of any environment use.
+    used: BTreeSet<CellColumn>,
+}
+
+impl Compilation {
+    /// Warnings of declared columns that nothing uses, whatever the environment; of a part of a project, nothing is
+    /// known.
+    pub fn unused_columns(&self) -> Vec<Diagnostic> {
+        if self.environments.len() < self.project.environments.len() {
+            return Vec::new();
+        }
+        let mut texts = expressions(&self.project, &self.targets);
+        texts.extend(self.project.artifacts.iter().map(|artifact| artifact.path.value.clone()));
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let named: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(move |c| !is_name(c))).collect();
+        let mut told = BTreeSet::new();
+        let mut warnings = Vec::new();
+        for table in self.environments.iter().flat_map(|environment| environment.tables.iter()) {
+            let schema = table.schema();
+            for (number, column) in schema.columns.iter().enumerate() {
+                let cell = CellColumn { table: schema.name.clone(), column: column.name.clone() };
+                let used = schema.key.contains(&number)
+                    || self.used.contains(&cell)
+                    || named.contains(column.name.as_str());
+                let Some(span) = column.span.filter(|span| !used && told.insert(*span)) else { continue };
+                let message = format!("nothing uses the column `{}` of table `{}`", column.name, schema.name);
+                warnings.push(
+                    Diagnostic::warning(&code::TABLE_UNUSED, message)
+                        .at(span, "no template, rule, path or derived column names it"),
+                );
+            }
+        }
+        warnings
+    }
 }
 
 /// An environment that is ready to render.
@@ -119,6 +154,8 @@ pub(crate) struct Producer {
     pub(crate) context: Context,
     /// The same with the tables that templates walk, as the engine wants it.
     with_tables: OnceLock<Context>,
+    /// The same templates, to be traced, once that is wanted; nothing where they cannot be.
+    tracer: OnceLock<Option<Tracer>>,
 }
 
 /// Reads and checks a project and plans its artifacts.
@@ -143,9 +180,15 @@ pub fn prepare(
     if diagnostics.has_errors() {
         return None;
     }
-    let mut compilation =
-        Compilation { project, targets, environments: Vec::new(), allowed: BTreeSet::new() };
+    let mut compilation = Compilation {
+        project,
+        targets,
+        environments: Vec::new(),
+        allowed: BTreeSet::new(),
+        used: BTreeSet::new(),
+    };
     let (mut found, mut count) = (ByEnvironment::default(), 0);
+    let mut used = BTreeSet::new();
     for number in 0..compilation.project.environments.len() {
         let name = &compilation.project.environments[number].name;
         if !selection.environments.is_empty() && !selection.environments.contains(name) {
@@ -161,13 +204,14 @@ pub fn prepare(
         };
         let mut allowed = BTreeSet::new();
         let mut diagnostics = Diagnostics::default();
-        let environment = stage.environment(sources, &mut allowed, &mut diagnostics);
+        let environment = stage.environment(sources, &mut allowed, &mut used, &mut diagnostics);
         found.add(&stage.declared().name, diagnostics);
         count += 1;
         compilation.allowed.extend(allowed);
         compilation.environments.extend(environment);
     }
     diagnostics.append(found.merge(&compilation.project, count));
+    compilation.used = used;
     if diagnostics.has_errors() { None } else { Some(compilation) }
 }
 
@@ -255,16 +299,7 @@ fn warn_of_unused_values(
     else {
         return;
     };
-    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
-    let messages =
-        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
-    let paths =
-        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
-    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
-    for environment in &project.environments {
-        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
-        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
-    }
+    let texts = expressions(project, targets);
     let known: BTreeSet<&str> =
         required.iter().flat_map(|values| values.keys()).map(String::as_str).collect();
     let mut told = BTreeSet::new();
@@ -279,6 +314,21 @@ fn warn_of_unused_values(
                 .hint_nearest(name, known.iter().copied()),
         );
     }
+}
+
+/// The expressions of the project outside of templates: of rules, paths and derived columns.
+fn expressions(project: &Project, targets: &IndexMap<String, Target>) -> Vec<String> {
+    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
+    let messages =
+        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
+    let paths =
+        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
+    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
+    for environment in &project.environments {
+        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
+        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
+    }
+    texts
 }
 
 /// The sources of all templates, read once for all environments.
@@ -308,7 +358,7 @@ impl Templates {
             for (name, folder) in places.chain(below) {
                 let path = folder.join(name);
                 let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
-                if diagnostics.take(sources.file(file).utf8(file).map(|_| ())).is_none() {
+                if diagnostics.take(sources.file(file).utf8(file)).is_none() {
                     continue;
                 }
                 own.push((name.to_string(), file));
@@ -355,6 +405,7 @@ impl Preparation<'_> {
         &self,
         sources: &mut Sources,
         allowed: &mut BTreeSet<usize>,
+        used: &mut BTreeSet<CellColumn>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Environment> {
         let declared = self.declared();
@@ -380,6 +431,7 @@ impl Preparation<'_> {
             producers.extend(producer);
         }
         point_at_uses(&mut data_diagnostics, &uses);
+        used.extend(uses.into_keys());
         diagnostics.append(data_diagnostics);
         if diagnostics.has_errors() {
             return None;
@@ -546,6 +598,7 @@ impl Preparation<'_> {
             templates,
             context,
             with_tables: OnceLock::new(),
+            tracer: OnceLock::new(),
         })
     }
 }
@@ -691,11 +744,16 @@ impl Environment {
         rendered.map_err(|Failed { failure, rows }| match failure {
             Failure::Sink(error) => RenderFailure::Sink(error),
             Failure::Diagnostic { mut diagnostic, refused } => {
-                if let Some(refused) = refused {
-                    self.point_at_cells(&mut diagnostic, &refused, &rows, planned, sources);
-                } else {
-                    *diagnostic =
-                        plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
+                let known = self.point_at_origin(&mut diagnostic, planned, sources);
+                match refused {
+                    _ if known => {}
+                    Some(refused) => {
+                        self.point_at_cells(&mut diagnostic, &refused, &rows, planned, sources);
+                    }
+                    None => {
+                        *diagnostic =
+                            plan::point_at_row(*diagnostic, planned.row.as_ref(), &self.tables, sources);
+                    }
                 }
                 RenderFailure::Diagnostic(diagnostic)
             }

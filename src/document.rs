@@ -205,7 +205,8 @@ pub(crate) trait Document: DeserializeOwned {
 /// Nothing is returned where the text is not UTF-8 or not TOML.
 pub(crate) fn read<T: Document>(sources: &Sources, file: FileId, diagnostics: &mut Diagnostics) -> Option<T> {
     let source = sources.file(file);
-    let text = diagnostics.take(source.utf8(file))?;
+    diagnostics.take(source.utf8(file))?;
+    let text = source.text().unwrap_or_default();
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         diagnostics.extend(syntax(&errors, source, file));

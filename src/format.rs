@@ -183,6 +183,8 @@ const FULL: usize = 64 * 1024;
 /// Writes the bytes of one artifact: the template's own text as it is, values as its format has them.
 pub struct Emitter<W> {
     format: Box<dyn Writer>,
+    /// Whether the format wants to see all text.
+    strict: bool,
     out: W,
     /// What is not yet handed to the writer below.
     buffer: Vec<u8>,
@@ -199,6 +201,7 @@ impl<W: io::Write> Emitter<W> {
     pub fn new(format: &Format, out: W) -> Self {
         Self {
             format: format.writer(),
+            strict: format.strict,
             out,
             buffer: Vec::new(),
             written: String::new(),
@@ -229,14 +232,14 @@ impl<W: io::Write> Emitter<W> {
             return Err(self.blame_last(refused));
         }
         self.buffer.extend_from_slice(text);
-        self.flush_full()
+        self.settle()
     }
 
     /// Writes a value, or refuses it.
     pub fn value(&mut self, value: &Emitted<'_>) -> io::Result<()> {
         self.written.clear();
         let result = match value.kind {
-            Kind::Raw => {
+            Kind::Raw | Kind::Plain => {
                 self.written.push_str(value.text);
                 // Raw text counts as the template's own.
                 self.format.literal(value.text.as_bytes())
@@ -255,7 +258,19 @@ impl<W: io::Write> Emitter<W> {
             return Err(self.blame_last(refused));
         }
         self.buffer.extend_from_slice(self.written.as_bytes());
-        self.flush_full()
+        self.settle()
+    }
+
+    /// Where text may be put that the format does not want to see: the template's own, and values that it has no say
+    /// in. Nothing, where the format wants to see everything. [`Self::settle`] has to follow before long.
+    pub(crate) fn unseen(&mut self) -> Option<&mut Vec<u8>> {
+        (!self.strict).then_some(&mut self.buffer)
+    }
+
+    /// Hands on what was put into [`Self::unseen`], if it is much.
+    #[inline]
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
     }
 
     /// Ends the artifact.
@@ -271,11 +286,6 @@ impl<W: io::Write> Emitter<W> {
         let error = io::Error::new(io::ErrorKind::InvalidData, refused.message.clone());
         self.refusal = Some(Refusal { expression, value, refused });
         error
-    }
-
-    #[inline]
-    fn flush_full(&mut self) -> io::Result<()> {
-        if self.buffer.len() < FULL { Ok(()) } else { self.flush() }
     }
 
     #[cold]
@@ -300,6 +310,10 @@ pub struct MarkReader<W> {
     /// The head, then the text of the part that is being read.
     head: Vec<u8>,
     value: Vec<u8>,
+    /// How many bytes of the artifact were handed on.
+    position: usize,
+    /// Where each part was written, with its number, if that is wanted.
+    parts: Option<Vec<(Range<usize>, u32)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -318,7 +332,19 @@ impl<W: io::Write> MarkReader<W> {
             partial: Vec::new(),
             head: Vec::new(),
             value: Vec::new(),
+            position: 0,
+            parts: None,
         }
+    }
+
+    /// A reader that notes where it writes each part.
+    pub fn noting(format: &Format, out: W) -> Self {
+        Self { parts: Some(Vec::new()), ..Self::new(format, out) }
+    }
+
+    /// Where each part was written, with its number, in order.
+    pub fn take_parts(&mut self) -> Vec<(Range<usize>, u32)> {
+        self.parts.take().unwrap_or_default()
     }
 
     /// Ends the artifact. After an error, the emitter tells whether a value was refused.
@@ -336,7 +362,10 @@ impl<W: io::Write> MarkReader<W> {
             return Ok(());
         }
         match self.state {
-            State::Literal => self.emitter.literal(text)?,
+            State::Literal => {
+                self.emitter.literal(text)?;
+                self.position += text.len();
+            }
             // A head is a letter and at most ten digits.
             State::Head if self.head.len() + text.len() > 11 => return Err(malformed()),
             State::Head => self.head.extend_from_slice(text),
@@ -353,6 +382,11 @@ impl<W: io::Write> MarkReader<W> {
                 let (kind, expression) = mark::head(&self.head).ok_or_else(malformed)?;
                 let text = std::str::from_utf8(&self.value).map_err(|_| malformed())?;
                 self.emitter.value(&Emitted { expression, kind, text })?;
+                let start = self.position;
+                self.position += self.emitter.written.len();
+                if let Some(parts) = &mut self.parts {
+                    parts.push((start..self.position, expression));
+                }
                 self.head.clear();
                 self.value.clear();
                 State::Literal

@@ -17,6 +17,10 @@ use crate::manifest::{
     Entry, Fingerprint, MANIFEST, Manifest, PENDING, Pending, RESERVED, STAGING, SUMS, Sha256, check_path,
 };
 
+mod hashing;
+
+use hashing::Hashing;
+
 /// The buffer between a template engine, which writes word by word, and the comparison.
 const CHUNK: usize = 64 * 1024;
 
@@ -698,7 +702,7 @@ pub fn retired(
 /// The golden file and the fresh bytes, read and hashed side by side.
 struct Lockstep<W, S> {
     golden: Option<File>,
-    fresh: Fingerprint,
+    fresh: Hashing,
     /// The golden file's hash so far, once it differs; until then it is the fresh one.
     old: Option<Fingerprint>,
     scratch: Vec<u8>,
@@ -717,7 +721,7 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
     fn new(golden: Option<File>, spill: S) -> Self {
         Self {
             golden,
-            fresh: Fingerprint::default(),
+            fresh: Hashing::default(),
             old: None,
             scratch: Vec::new(),
             spill: Some(spill),
@@ -736,8 +740,7 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
         if let Some(spilled) = &mut self.spilled {
             spilled.write_all(bytes)?;
         }
-        self.fresh.update(bytes);
-        Ok(())
+        self.fresh.update(bytes)
     }
 
     /// Reads up to `length` bytes of the golden file; fewer only at its end.
@@ -765,7 +768,7 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
         match &mut self.golden {
             None => self.spilled = Some(spill(&mut io::empty())?),
             Some(golden) => {
-                let mut old = self.fresh.clone();
+                let mut old = self.fresh.fingerprint()?;
                 old.update(&self.scratch[..read]);
                 golden.seek(SeekFrom::Start(0))?;
                 self.spilled = Some(spill(&mut Read::by_ref(golden).take(self.fresh.bytes()))?);
@@ -783,15 +786,16 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
                 self.diverge(read)?;
             }
         }
+        let fresh = self.fresh.fingerprint()?;
         let old = match (&mut self.golden, self.old) {
             (None, _) => None,
-            (Some(_), None) => Some(self.fresh.clone().sha256()),
+            (Some(_), None) => Some(fresh.clone().sha256()),
             (Some(golden), Some(mut old)) => {
                 io::copy(golden, &mut old)?;
                 Some(old.sha256())
             }
         };
-        Ok(Compared { fresh: self.fresh, old, spilled: self.spilled })
+        Ok(Compared { fresh, old, spilled: self.spilled })
     }
 }
 

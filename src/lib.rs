@@ -18,6 +18,8 @@
 //! | `rules` | what must hold beyond the types, and the exceptions |
 //! | [`plan`] | which artifact from which template and row; no two on one path, all inside the root |
 //! | [`mod@format`] | how values enter the format of an artifact |
+//! | [`origin`] | where the bytes of an artifact come from |
+//! | `explain` | what rows and templates reach, and where a line comes from |
 //! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`merge`] | what a golden file is where two branches are merged |
@@ -58,10 +60,12 @@ pub mod compile;
 pub mod determinism;
 pub mod diagnostic;
 pub mod document;
+mod explain;
 pub mod format;
 pub mod golden;
 pub mod manifest;
 pub mod merge;
+pub mod origin;
 pub mod plan;
 pub mod project;
 pub mod report;

@@ -19,7 +19,7 @@ mod markdown;
 mod sarif;
 
 pub use github::github;
-pub use human::{closing, human};
+pub use human::{Marked, closing, excerpt, human};
 pub use markdown::{Reached, Review, Reviewed, markdown};
 pub use sarif::sarif;
 

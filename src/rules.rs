@@ -1,6 +1,7 @@
 //! The rules of a project, and the exceptions to them.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
@@ -10,7 +11,8 @@ use crate::compile::{derive, view};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code, nearest};
 use crate::document::Located;
 use crate::format;
-use crate::project::{self, Project, RowName, Rule};
+use crate::project::{self, Allow, Project, RowName, Rule};
+use crate::source::Sources;
 use crate::table::{Passing, Table};
 use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data;
@@ -61,6 +63,16 @@ pub(crate) fn check(
         // Read as far as the last row that was told.
         let mut read = table.rows(facts.sources).peekable();
         let mut failed: Vec<(Option<String>, Diagnostic)> = Vec::new();
+        // The rows that exceptions name; looking for one may take the time of reading the table.
+        let named = LazyCell::new(|| {
+            let named = |row: &RowName| {
+                let is_here = row.table == each.value;
+                if is_here { table.find(facts.sources, &row.key) } else { None }
+            };
+            let ours = |allow: &&Allow| allow.rule.value == rule.id;
+            let row = |allow: &Allow| allow.row.as_ref().and_then(|row| named(&row.value));
+            project.allows.iter().map(|allow| Some(allow).filter(ours).and_then(row)).collect::<Vec<_>>()
+        });
         let mut rows = table.walk(facts.sources, &vec![true; table.schema().columns.len()]);
         while let Some(row) = rows.next() {
             let number = row.number();
@@ -69,13 +81,12 @@ pub(crate) fn check(
                 Ok(false) => {
                     while read.next_if(|row| row.number < number).is_some() {}
                     let key = read.peek().map(|row| facts.tables.label(table, number, &row.cells));
-                    let is_meant = |row: &RowName| {
-                        row.table == each.value
-                            && (table.find(&row.key) == Some(number) || Some(&row.key) == key.as_ref())
+                    let is_meant = |row: &RowName, named: Option<usize>| {
+                        row.table == each.value && (named == Some(number) || Some(&row.key) == key.as_ref())
                     };
-                    let allow = project.allows.iter().position(|allow| {
+                    let allow = project.allows.iter().zip(&*named).position(|(allow, named)| {
                         allow.rule.value == rule.id
-                            && allow.row.as_ref().is_none_or(|row| is_meant(&row.value))
+                            && allow.row.as_ref().is_none_or(|row| is_meant(&row.value, *named))
                     });
                     if let Some(number) = allow {
                         allowed.insert(number);
@@ -97,7 +108,7 @@ pub(crate) fn check(
         let exceptions = project.allows.iter().filter(|allow| allow.rule.value == rule.id);
         for row in exceptions.filter_map(|allow| allow.row.as_ref()) {
             if row.value.table == each.value && !table.schema().key.is_empty() {
-                point_at_exception(row, table, &mut failed);
+                point_at_exception(row, table, facts.sources, &mut failed);
             }
         }
         diagnostics.extend(failed.into_iter().map(|(_, diagnostic)| diagnostic));
@@ -105,8 +116,13 @@ pub(crate) fn check(
 }
 
 /// Where an exception is for a row that does not exist: says so at the row that it may be meant for, or the first one.
-fn point_at_exception(row: &Located<RowName>, table: &Table, failed: &mut [(Option<String>, Diagnostic)]) {
-    if table.find(&row.value.key).is_some() {
+fn point_at_exception(
+    row: &Located<RowName>,
+    table: &Table,
+    sources: &Sources,
+    failed: &mut [(Option<String>, Diagnostic)],
+) {
+    if failed.is_empty() || table.find(sources, &row.value.key).is_some() {
         return;
     }
     let near =

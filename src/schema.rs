@@ -22,6 +22,11 @@ pub fn list() -> Schema {
     document::<crate::cli::ListDocument>()
 }
 
+/// The schema of what `--format json` prints for explain.
+pub fn explain() -> Schema {
+    document::<crate::cli::ExplainDocument<'_>>()
+}
+
 /// The schema of what `--format json` prints for new.
 pub fn new() -> Schema {
     document::<crate::cli::NewDocument>()
@@ -49,7 +54,14 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        for schema in [super::project(), super::target(), super::report(), super::list(), super::new()] {
+        for schema in [
+            super::project(),
+            super::target(),
+            super::report(),
+            super::list(),
+            super::explain(),
+            super::new(),
+        ] {
             let mut bare = Vec::new();
             undescribed(schema.as_value(), "", &mut bare);
             assert_eq!(bare, Vec::<String>::new());

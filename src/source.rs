@@ -1,12 +1,17 @@
 //! Every file that is read: the [`World`] that files come from, and the [`Sources`] that hold them.
 //!
+//! A file of rows may be too long to be held: it is a [`Stream`], read part by part, and known by its fingerprint.
+//!
 //! A [`Span`] is a file and a range of bytes in it; a [`Position`] is what people count: lines and columns
 //! from 1, columns in characters. Nothing else in the crate opens a file of a project for reading.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -24,7 +29,40 @@ pub trait World {
 
     /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
+
+    /// Opens a file that is too long to be held; nothing for one that is read whole.
+    fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
+        let _ = path;
+        Ok(None)
+    }
 }
+
+/// A file that is read part by part.
+pub trait Stream: fmt::Debug + Send + Sync {
+    /// Fills the buffer from an offset on, and returns how many bytes there were: fewer only where the file ends.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl Stream for std::fs::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match std::os::unix::fs::FileExt::read_at(self, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(more) => filled += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// From which length on a file of rows is not held.
+const LONG: u64 = 1 << 20;
+
+/// How much of a streamed file is looked at together; little in tests, so that parts end everywhere.
+const PART: usize = if cfg!(test) { 61 } else { 1 << 16 };
 
 /// A project in a folder of this machine.
 #[derive(Debug, Clone)]
@@ -87,6 +125,16 @@ impl World for Disk {
             return Err(io::Error::other("it is not a regular file"));
         }
         std::fs::read(path)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
+    fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
+        let path = self.root.join(path);
+        let about = std::fs::metadata(&path)?;
+        if !about.is_file() || about.len() <= LONG {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(std::fs::File::open(path)?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -177,87 +225,270 @@ impl fmt::Display for Position {
 #[derive(Debug)]
 pub struct SourceFile {
     path: Utf8PathBuf,
-    bytes: Arc<[u8]>,
+    content: Content,
+    /// Where lines begin; of a streamed file, how many line breaks lie before each of its parts.
     lines: OnceLock<Vec<usize>>,
 }
 
+#[derive(Debug)]
+enum Content {
+    Held(Arc<[u8]>),
+    Streamed(Streamed),
+}
+
+/// A file that is not held.
+#[derive(Debug)]
+struct Streamed {
+    stream: Arc<dyn Stream>,
+    survey: Survey,
+    /// All of it, where something asks for that.
+    whole: OnceLock<Arc<[u8]>>,
+    /// Whether reading it again has failed.
+    torn: AtomicBool,
+}
+
+/// What is known of a streamed file once it has been read to its end.
+#[derive(Debug, PartialEq, Eq)]
+struct Survey {
+    len: usize,
+    fingerprint: u64,
+    /// The offset of the first byte that is not UTF-8.
+    odd: Option<usize>,
+    /// The offset of the first mark of a conflict.
+    conflict: Option<usize>,
+}
+
+impl Survey {
+    fn of(stream: &dyn Stream) -> io::Result<Self> {
+        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+        let mut buffer = vec![0; PART];
+        let (mut len, mut odd, mut marker, mut at_line) = (0, None, None, true);
+        loop {
+            let count = stream.read_at(&mut buffer, len as u64)?;
+            let last = count < PART;
+            // Whole lines, for the bytes of a character and of a mark lie in one line.
+            let line = memchr::memrchr(b'\n', &buffer[..count]).filter(|_| !last);
+            let part = &buffer[..line.map_or(count, |line| line + 1)];
+            let taken = match std::str::from_utf8(part) {
+                Ok(text) => {
+                    marker = marker.or_else(|| conflict(text, at_line).map(|at| len + at));
+                    part.len()
+                }
+                // A long line goes on within a character.
+                Err(error) if error.error_len().is_none() && !last => error.valid_up_to(),
+                Err(error) => {
+                    odd.get_or_insert(len + error.valid_up_to());
+                    part.len()
+                }
+            };
+            hasher.write(&part[..taken]);
+            len += taken;
+            at_line = line.is_some();
+            if last {
+                return Ok(Self { len, fingerprint: hasher.finish(), odd, conflict: marker });
+            }
+        }
+    }
+}
+
+impl Streamed {
+    /// Some of the bytes; fewer, if they are gone.
+    fn part(&self, range: Range<usize>) -> Vec<u8> {
+        let mut bytes = vec![0; range.len()];
+        let count = self.read(&mut bytes, range.start);
+        bytes.truncate(count);
+        bytes
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: usize) -> usize {
+        self.stream.read_at(buffer, offset as u64).unwrap_or_else(|_| {
+            self.torn.store(true, Ordering::Relaxed);
+            0
+        })
+    }
+
+    /// How many line breaks lie before each part.
+    fn breaks(&self) -> Vec<usize> {
+        let mut before = vec![0];
+        let mut count = 0;
+        for start in (0..self.survey.len).step_by(PART) {
+            count +=
+                memchr::memchr_iter(b'\n', &self.part(start..(start + PART).min(self.survey.len))).count();
+            before.push(count);
+        }
+        before
+    }
+}
+
 impl SourceFile {
+    fn new(path: Utf8PathBuf, content: Content) -> Self {
+        Self { path, content, lines: OnceLock::new() }
+    }
+
+    fn is_streamed(&self) -> bool {
+        matches!(self.content, Content::Streamed(_))
+    }
+
     /// Its path, relative to the project's root.
     pub fn path(&self) -> &Utf8Path {
         &self.path
     }
 
-    /// Its content as it was read.
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        match &self.content {
+            Content::Held(bytes) => bytes.len(),
+            Content::Streamed(streamed) => streamed.survey.len,
+        }
+    }
+
+    /// Whether it has no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its content as it was read; a streamed file is held from then on.
     pub fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+        match &self.content {
+            Content::Held(bytes) => bytes,
+            Content::Streamed(streamed) => {
+                streamed.whole.get_or_init(|| streamed.part(0..streamed.survey.len).into())
+            }
+        }
+    }
+
+    /// Some of its bytes.
+    pub fn part(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        let range = range.start.min(self.len())..range.end.min(self.len());
+        match &self.content {
+            Content::Held(bytes) => Cow::Borrowed(&bytes[range]),
+            Content::Streamed(streamed) => Cow::Owned(streamed.part(range)),
+        }
+    }
+
+    /// Fills a buffer with what lies from an offset on, and returns how many bytes there are: fewer only at the end.
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: usize) -> usize {
+        match &self.content {
+            Content::Held(bytes) => {
+                let rest = bytes.get(offset..).unwrap_or_default();
+                let count = rest.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&rest[..count]);
+                count
+            }
+            Content::Streamed(streamed) => streamed.read(buffer, offset),
+        }
+    }
+
+    /// Notes that it cannot be read as it was read first: it has changed.
+    pub(crate) fn tear(&self) {
+        if let Content::Streamed(streamed) = &self.content {
+            streamed.torn.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Its content as text, or the offset of the first byte that is not UTF-8.
     pub fn text(&self) -> Result<&str, usize> {
-        std::str::from_utf8(&self.bytes).map_err(|error| error.valid_up_to())
+        std::str::from_utf8(self.bytes()).map_err(|error| error.valid_up_to())
     }
 
-    /// Its content as a text that people mean; `id` is its own number, for the place of what is none: a byte that is
-    /// part of no character, a merge that was left unresolved.
-    pub fn utf8(&self, id: FileId) -> Result<&str, Diagnostic> {
-        let text = self.text().map_err(|at| {
-            Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
+    /// Whether it is a text that people mean; `id` is its own number, for the place of what is none: a byte that is part
+    /// of no character, a merge that was left unresolved.
+    pub fn utf8(&self, id: FileId) -> Result<(), Diagnostic> {
+        let (odd, marker) = match &self.content {
+            Content::Held(_) => (self.text().err(), conflict(self.text().unwrap_or_default(), true)),
+            Content::Streamed(streamed) => (streamed.survey.odd, streamed.survey.conflict),
+        };
+        if let Some(at) = odd {
+            return Err(Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
-                .hint("convert it, for example with `iconv -f latin1 -t utf-8`")
-        })?;
-        match conflict(text) {
-            None => Ok(text),
-            Some(marker) => Err(Diagnostic::error(
-                &code::SOURCE_CONFLICT,
-                format!("`{}` has a merge conflict in it", self.path),
-            )
-            .at(Span::new(id, marker), "the version control system wrote this line")
-            .hint("decide for one of the versions, and remove the lines that mark them")),
+                .hint("convert it, for example with `iconv -f latin1 -t utf-8`"));
         }
+        let Some(marker) = marker else { return Ok(()) };
+        let line = self.line(self.position(marker).line).unwrap_or(marker..marker);
+        Err(Diagnostic::error(&code::SOURCE_CONFLICT, format!("`{}` has a merge conflict in it", self.path))
+            .at(Span::new(id, line), "the version control system wrote this line")
+            .hint("decide for one of the versions, and remove the lines that mark them"))
     }
 
-    fn line_starts(&self) -> &[usize] {
-        self.lines.get_or_init(|| {
-            let mut starts = vec![0];
-            starts.extend(self.bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1));
-            starts
+    fn marks(&self) -> &[usize] {
+        self.lines.get_or_init(|| match &self.content {
+            Content::Held(bytes) => {
+                let breaks = memchr::memchr_iter(b'\n', bytes);
+                std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
+            }
+            Content::Streamed(streamed) => streamed.breaks(),
         })
+    }
+
+    /// The number of the line (from 0) that a byte is on, and where it begins.
+    fn line_of(&self, offset: usize) -> (usize, usize) {
+        let marks = self.marks();
+        if let Content::Held(_) = &self.content {
+            let line = marks.partition_point(|start| *start <= offset).max(1) - 1;
+            return (line, marks[line]);
+        }
+        let mut part = offset / PART;
+        let bytes = self.part(part * PART..offset);
+        let line = marks.get(part).copied().unwrap_or_default() + memchr::memchr_iter(b'\n', &bytes).count();
+        let mut found = memchr::memrchr(b'\n', &bytes);
+        while found.is_none() && part > 0 {
+            part -= 1;
+            found = memchr::memrchr(b'\n', &self.part(part * PART..(part + 1) * PART));
+        }
+        (line, found.map_or(0, |at| part * PART + at + 1))
+    }
+
+    /// Where a line (from 0) begins.
+    fn line_start(&self, line: usize) -> Option<usize> {
+        let marks = self.marks();
+        match &self.content {
+            Content::Held(_) => marks.get(line).copied(),
+            Content::Streamed(_) if line == 0 => Some(0),
+            Content::Streamed(_) => {
+                // The first part behind which there are as many line breaks holds the last of them.
+                let part = marks.partition_point(|before| *before < line).checked_sub(1)?;
+                let bytes = self.part(part * PART..(part + 1) * PART);
+                let at = memchr::memchr_iter(b'\n', &bytes).nth(line - marks.get(part)? - 1)?;
+                Some(part * PART + at + 1)
+            }
+        }
     }
 
     /// The position of a byte; an offset behind the end is at the end.
     pub fn position(&self, offset: usize) -> Position {
-        let offset = offset.min(self.bytes.len());
-        let line = self.line_starts().partition_point(|start| *start <= offset).max(1);
-        let mut start = self.line_starts()[line - 1];
-        if start == 0 && self.bytes[..offset].starts_with(b"\xef\xbb\xbf") {
+        let offset = offset.min(self.len());
+        let (line, mut start) = self.line_of(offset);
+        if start == 0 && self.part(0..offset.min(3)).starts_with(b"\xef\xbb\xbf") {
             // No editor counts a byte order mark.
             start = 3;
         }
-        let column = String::from_utf8_lossy(&self.bytes[start..offset]).chars().count() + 1;
-        Position { line, column }
+        let column = String::from_utf8_lossy(&self.part(start..offset)).chars().count() + 1;
+        Position { line: line + 1, column }
     }
 
     /// The bytes of a line (from 1) without its line break, or nothing if there is no such line.
     pub fn line(&self, line: usize) -> Option<Range<usize>> {
-        let starts = self.line_starts();
-        let start = *starts.get(line.checked_sub(1)?)?;
-        let mut end = starts.get(line).map_or(self.bytes.len(), |next| next - 1);
-        if end > start && self.bytes[end - 1] == b'\r' {
+        let start = self.line_start(line.checked_sub(1)?)?;
+        let mut end = self.line_start(line).map_or(self.len(), |next| next - 1);
+        if end > start && self.part(end - 1..end).starts_with(b"\r") {
             end -= 1;
         }
         Some(start..end)
     }
 }
 
-/// The first line by which a version control system marks the sides of a conflict. `=======` alone may be an underline.
-fn conflict(text: &str) -> Option<Range<usize>> {
+/// Where a version control system first marks a side of a conflict in a text, which begins a line or not. `=======` alone
+/// may be an underline.
+fn conflict(text: &str, at_line: bool) -> Option<usize> {
     let begin = |marker: &str| {
         let line = format!("\n{marker}");
-        if text.starts_with(marker) { Some(0) } else { text.find(&line).map(|at| at + 1) }
+        if at_line && text.starts_with(marker) {
+            Some(0)
+        } else {
+            memchr::memmem::find(text.as_bytes(), line.as_bytes()).map(|at| at + 1)
+        }
     };
-    let start = ["<<<<<<< ", ">>>>>>> "].into_iter().filter_map(begin).min()?;
-    let line = text[start..].lines().next().unwrap_or_default();
-    Some(start..start + line.len())
+    ["<<<<<<< ", ">>>>>>> "].into_iter().filter_map(begin).min()
 }
 
 /// All files that were read, by number, in the order in which they were first asked for.
@@ -279,13 +510,26 @@ impl Sources {
     pub fn add(&mut self, path: impl Into<Utf8PathBuf>, bytes: impl Into<Arc<[u8]>>) -> FileId {
         // A project with 2^32 files does not exist; the number saturates rather than wraps.
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.into(), bytes: bytes.into(), lines: OnceLock::new() });
+        self.files.push(SourceFile::new(path.into(), Content::Held(bytes.into())));
         id
     }
 
-    /// The number of a path that has been read.
+    /// Takes a file of rows, once, which is not held if it is long.
+    pub fn load_rows(&mut self, world: &dyn World, path: &Utf8Path) -> io::Result<FileId> {
+        if let Some(at) = self.files.iter().position(|file| file.path == path && file.is_streamed()) {
+            return Ok(FileId(u32::try_from(at).unwrap_or(u32::MAX)));
+        }
+        let Some(stream) = world.stream(path)? else { return self.load(world, path) };
+        let survey = Survey::of(&*stream)?;
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        let streamed = Streamed { stream, survey, whole: OnceLock::new(), torn: AtomicBool::new(false) };
+        self.files.push(SourceFile::new(path.to_owned(), Content::Streamed(streamed)));
+        Ok(id)
+    }
+
+    /// The number of a path that has been read and is held.
     pub fn find(&self, path: &Utf8Path) -> Option<FileId> {
-        let at = self.files.iter().position(|file| file.path == path)?;
+        let at = self.files.iter().position(|file| file.path == path && !file.is_streamed())?;
         u32::try_from(at).ok().map(FileId)
     }
 
@@ -302,7 +546,13 @@ impl Sources {
 
     /// What changed in the world since it was read, so that two states of it do not mix in one result.
     pub fn changed(&self, world: &dyn World) -> Vec<Diagnostic> {
-        let differs = |file: &&SourceFile| !world.read(&file.path).is_ok_and(|bytes| *bytes == *file.bytes);
+        let differs = |file: &&SourceFile| match &file.content {
+            Content::Held(held) => !world.read(&file.path).is_ok_and(|bytes| *bytes == **held),
+            Content::Streamed(streamed) => {
+                let now = || Survey::of(&*world.stream(&file.path).ok()??).ok();
+                streamed.torn.load(Ordering::Relaxed) || now().as_ref() != Some(&streamed.survey)
+            }
+        };
         let report = |file: &SourceFile| {
             let message = format!("`{}` changed while it was being compiled", file.path);
             Diagnostic::error(&code::SOURCE_CHANGED, message)

@@ -2,7 +2,8 @@
 //!
 //! A table is a source of rows that can be opened again, not a vector: the first pass checks every row of every
 //! table and reports all that is wrong; later passes read the same bytes again and cannot fail. Tables that are
-//! referred to, have derived columns or have an artifact for each row hold their rows, all others are read as they are walked.
+//! referred to, have derived columns or have an artifact for each row hold their rows, all others are read as they are
+//! walked; of a long file of delimited cells no more is ever in memory than a window of it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -21,13 +22,15 @@ mod graph;
 mod json;
 mod load;
 mod open;
+mod plain;
 mod read;
+mod scan;
 pub mod spec;
 mod toml;
 mod txt;
 mod types;
+mod unique;
 mod value;
-#[allow(dead_code, reason = "the interface first; its user follows")]
 mod walk;
 mod yaml;
 
@@ -36,10 +39,10 @@ pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
 pub use value::Value;
-#[allow(unused_imports, reason = "as above")]
-pub(crate) use walk::{CellRef, Passing, Walk};
+pub(crate) use walk::{CellRef, Passing};
 
-use read::{Cell, Format, Raw, Record, Records};
+use read::{Cell, Format, Raw, Read, Reading, Record};
+use scan::Scan;
 
 /// What a table's rows look like.
 #[derive(Debug, Clone)]
@@ -106,9 +109,13 @@ struct Source {
     width: Option<usize>,
     /// Whether the last of them is a list that takes all further cells.
     rest: bool,
-    /// Where each row is written, found when the first place of a row is told: many may follow.
+    /// Where rows are written, found when the first place of a row is told: many may follow. Of a format that is read
+    /// through a window, where every [`STRIDE`]th row begins.
     rows: OnceLock<Vec<Option<Range<usize>>>>,
 }
+
+/// How many rows are between two whose places are kept.
+const STRIDE: usize = 256;
 
 /// The keys of a table.
 #[derive(Debug)]
@@ -124,22 +131,31 @@ struct Keys {
 impl Keys {
     /// The row of a key that is written as a cell is, canonical or not.
     fn find(&self, text: &str) -> Option<usize> {
-        let parts: Vec<&str> = if self.columns.len() == 1 { vec![text] } else { text.split('/').collect() };
-        if parts.len() != self.columns.len() {
-            return None;
+        // Mostly it is written in its canonical form. The number of a row that a key refers to is nobody's text.
+        if let [column] = &self.columns[..]
+            && column.ty.refers_to().is_none()
+            && let Some(row) = self.rows.get(text)
+        {
+            return Some(*row);
         }
-        let mut values = Vec::new();
-        for ((column, lookup), part) in self.columns.iter().zip(&self.lookups).zip(parts) {
-            values.push(match lookup {
-                Some(keys) => Value::Ref(keys.find(part)?),
-                None => column.parse(part).ok()?,
-            });
-        }
-        match &values[..] {
-            [Value::Text(text)] => self.rows.get(text).copied(),
-            values => self.rows.get(&*identity(values.iter())).copied(),
-        }
+        self.rows.get(&*identity_of_key(&self.columns, &self.lookups, text)?).copied()
     }
+}
+
+/// What [`identity`] gives for the row of a key that is written as a cell is, canonical or not.
+fn identity_of_key(columns: &[Column], lookups: &[Option<Arc<Keys>>], text: &str) -> Option<String> {
+    let parts: Vec<&str> = if columns.len() == 1 { vec![text] } else { text.split('/').collect() };
+    if parts.len() != columns.len() {
+        return None;
+    }
+    let mut values = Vec::new();
+    for ((column, lookup), part) in columns.iter().zip(lookups).zip(parts) {
+        values.push(match lookup {
+            Some(keys) => Value::Ref(keys.find(part)?),
+            None => column.parse(part).ok()?,
+        });
+    }
+    Some(identity(values.iter()))
 }
 
 /// A text that is equal for rows with equal values only.
@@ -166,29 +182,89 @@ fn resolve(value: Value, keys: &Keys) -> Result<Value, Box<str>> {
 }
 
 impl Source {
-    fn text<'s>(&self, sources: &'s Sources) -> &'s str {
-        // A file that is not UTF-8 is reported when it is opened and has no `Source`.
-        sources.file(self.file).text().map_or("", |text| &text[self.base..])
+    /// The records without the header.
+    fn records<'s>(&'s self, table: &str, sources: &'s Sources) -> Reading<'s> {
+        match Reading::begin(self.format, sources.file(self.file), self.base, table) {
+            Ok(Reading::Whole(records)) => {
+                Reading::Whole(Box::new(records.skip(usize::from(self.header)).map(|mut record| {
+                    if let Ok(record) = &mut record {
+                        self.gather(record);
+                    }
+                    record
+                })))
+            }
+            Ok(mut divided) => {
+                if self.header {
+                    divided.next();
+                }
+                divided
+            }
+            Err(flaw) => Reading::Whole(Box::new(std::iter::once(Err(flaw)))),
+        }
     }
 
-    /// The records without the header.
-    fn records<'s>(&'s self, table: &str, sources: &'s Sources) -> Records<'s> {
-        match (self.format.open)(self.text(sources), table) {
-            Ok(records) => Box::new(records.skip(usize::from(self.header)).map(|mut record| {
-                if let Ok(record) = &mut record {
-                    self.gather(record);
+    /// Hands the record of a row to `take`.
+    fn record<T>(
+        &self,
+        table: &str,
+        sources: &Sources,
+        row: usize,
+        take: impl FnOnce(&Record<'_>) -> T,
+    ) -> Option<T> {
+        let Read::Divided(delimiter) = self.format.read else {
+            let Some(read) = self.format.row else {
+                let Reading::Whole(mut records) = self.records(table, sources) else { return None };
+                return Some(take(&records.nth(row)?.ok()?));
+            };
+            let range = self.range(table, sources, row)?;
+            // Only these bytes are looked at: the whole file may be long.
+            let bytes = sources.file(self.file).bytes().get(self.span(range).range())?;
+            let mut record = read(std::str::from_utf8(bytes).ok()?).next()?.ok()?;
+            record.shift(range.start);
+            self.gather(&mut record);
+            return Some(take(&record));
+        };
+        let starts = self.rows.get_or_init(|| {
+            let Reading::Divided(mut scan) = self.records(table, sources) else { return Vec::new() };
+            let mut starts = Vec::new();
+            for row in 0.. {
+                if scan.next().is_none() {
+                    break;
                 }
-                record
-            })),
-            Err(flaw) => Box::new(std::iter::once(Err(flaw))),
+                if row % STRIDE == 0 {
+                    starts.push(Some(scan.range()));
+                }
+            }
+            starts
+        });
+        let start = starts.get(row / STRIDE)?.as_ref()?.start;
+        let mut scan = Scan::new(sources.file(self.file), self.base, start, delimiter);
+        for _ in 0..=row % STRIDE {
+            scan.next()?;
         }
+        Some(take(&scan.record().ok()?))
+    }
+
+    fn is_divided(&self) -> bool {
+        matches!(self.format.read, Read::Divided(_))
+    }
+
+    /// The part of a range that is on its first line.
+    fn head(&self, sources: &Sources, range: &Range<usize>) -> Range<usize> {
+        let part = sources.file(self.file).part(self.span(range).range());
+        let cut = memchr::memchr2(b'\r', b'\n', &part);
+        cut.map_or(range.clone(), |length| range.start..range.start + length)
     }
 
     /// Where a row is written.
     fn range(&self, table: &str, sources: &Sources, row: usize) -> Option<&Range<usize>> {
         let rows = self.rows.get_or_init(|| {
-            let records = self.records(table, sources);
-            records.map(|record| record.ok().map(|record| record.range)).collect()
+            let mut records = self.records(table, sources);
+            let mut rows = Vec::new();
+            while let Some(record) = records.next() {
+                rows.push(record.ok().map(|record| record.range));
+            }
+            rows
         });
         rows.get(row)?.as_ref()
     }
@@ -245,8 +321,18 @@ impl Table {
     }
 
     /// The number of the row with a key; the parts of a key of several columns are divided by `/`.
-    pub fn find(&self, key: &str) -> Option<usize> {
-        self.keys.as_ref()?.find(key)
+    pub fn find(&self, sources: &Sources, key: &str) -> Option<usize> {
+        if let Some(keys) = &self.keys {
+            return keys.find(key);
+        }
+        let columns: Vec<Column> =
+            self.schema.key.iter().map(|at| self.schema.columns[*at].clone()).collect();
+        let lookups: Vec<_> = self.schema.key.iter().map(|at| self.lookups[*at].clone()).collect();
+        let wanted = identity_of_key(&columns, &lookups, key).filter(|_| !columns.is_empty())?;
+        self.rows(sources).find_map(|row| {
+            let cells = self.schema.key.iter().map(|at| &row.cells[*at]);
+            (identity(cells) == wanted).then_some(row.number)
+        })
     }
 
     /// The cells of a row of a table that holds its rows: one that is referred to or has derived columns.
@@ -260,26 +346,31 @@ impl Table {
             let rows = held.iter().enumerate();
             return Box::new(rows.map(|(number, cells)| Row { number, cells: Cow::Borrowed(cells) }));
         }
-        let Some(source) = &self.source else { return Box::new(std::iter::empty()) };
-        let records = source.records(&self.schema.name, sources).enumerate();
-        Box::new(records.filter_map(|(number, record)| {
-            // Only a table that was reported has records with flaws; it is never rendered.
-            let cells = self.read(source, &record.ok()?, &mut |_, _, _| {});
-            Some(Row { number, cells: Cow::Owned(cells) })
+        let columns = self.schema.columns.len();
+        let mut walk = self.walk(sources, &vec![true; columns]);
+        Box::new(std::iter::from_fn(move || {
+            let row = walk.next()?;
+            let cells = (0..columns).map(|column| row.cell(column).to_value()).collect();
+            Some(Row { number: row.number(), cells: Cow::Owned(cells) })
         }))
     }
 
     /// Where a cell is written; nothing for a derived column and for a cell that is not there.
     pub fn cell_span(&self, sources: &Sources, row: usize, column: usize) -> Option<Span> {
         let source = self.source.as_ref()?;
-        let record = self.record(source, sources, row)?;
-        let cell = source.cell(&record, column, self.schema.columns.get(column)?)?;
-        Some(source.span(&cell.range))
+        let declared = self.schema.columns.get(column)?;
+        source.record(&self.schema.name, sources, row, |record| {
+            let cell = source.cell(record, column, declared)?;
+            Some(source.span(&cell.range))
+        })?
     }
 
     /// Where a row is written, all of it.
     pub fn row_span(&self, sources: &Sources, row: usize) -> Option<Span> {
         let source = self.source.as_ref()?;
+        if source.is_divided() {
+            return source.record(&self.schema.name, sources, row, |record| source.span(&record.range));
+        }
         Some(source.span(source.range(&self.schema.name, sources, row)?))
     }
 
@@ -287,23 +378,18 @@ impl Table {
     pub fn row_at(&self, sources: &Sources, line: usize) -> Option<usize> {
         let source = self.source.as_ref()?;
         let line = sources.file(source.file).line(line)?;
-        let records = source.records(&self.schema.name, sources);
-        records.enumerate().find_map(|(number, record)| {
-            let span = source.span(&record.ok()?.range);
-            (span.start <= line.end && line.start < span.end.max(span.start + 1)).then_some(number)
-        })
-    }
-
-    fn record<'s>(&self, source: &'s Source, sources: &'s Sources, row: usize) -> Option<Record<'s>> {
-        let name = &self.schema.name;
-        let Some(read) = source.format.row else { return source.records(name, sources).nth(row)?.ok() };
-        let range = source.range(name, sources, row)?;
-        // Only these bytes are looked at: the whole file may be long.
-        let bytes = sources.file(source.file).bytes().get(source.span(range).range())?;
-        let mut record = read(std::str::from_utf8(bytes).ok()?).next()?.ok()?;
-        record.shift(range.start);
-        source.gather(&mut record);
-        Some(record)
+        let mut records = source.records(&self.schema.name, sources);
+        for number in 0.. {
+            let range = match &mut records {
+                Reading::Divided(scan) => scan.next()?.then(|| scan.range()),
+                Reading::Whole(records) => records.next()?.ok().map(|record| record.range),
+            };
+            let covers = |span: Span| span.start <= line.end && line.start < span.end.max(span.start + 1);
+            if range.is_some_and(|range| covers(source.span(&range))) {
+                return Some(number);
+            }
+        }
+        None
     }
 
     /// The values of a record; a cell that is wrong is handed to `fault` and absent.

@@ -11,6 +11,8 @@ pub(crate) mod ready;
 pub(crate) mod segment;
 pub mod syntax;
 pub mod test;
+mod trace;
 pub mod types;
 
 pub use library::{Library, Origin, Template};
+pub use trace::{Fault, Known, Traced, Tracer};

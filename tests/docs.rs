@@ -80,6 +80,7 @@ fn schemas() {
         ("target", schema::target()),
         ("report", schema::report()),
         ("list", schema::list()),
+        ("explain", schema::explain()),
         ("new", schema::new()),
     ] {
         let text = serde_json::to_string_pretty(&schema).unwrap();

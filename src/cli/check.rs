@@ -86,6 +86,9 @@ impl Check {
                 );
             }
         }
+        if selection.is_whole() {
+            session.diagnostics.extend(compilation.unused_columns());
+        }
         if self.deterministic && !self.repeat(session, &root, &disk, &compilation)? {
             return session.fail("whether every compile gives the same bytes is not known");
         }

@@ -225,7 +225,7 @@ impl Wanted {
 }
 
 /// A path of the command line as the project names it.
-fn below(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+pub(super) fn below(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     let absolute = camino::absolute_utf8(path).unwrap_or_else(|_| path.to_owned());
     let canonical = absolute.canonicalize_utf8().unwrap_or(absolute);
     match canonical.strip_prefix(root) {

@@ -32,6 +32,8 @@ enum What {
     Report,
     /// What `--format json` prints for list
     List,
+    /// What `--format json` prints for explain
+    Explain,
     /// What `--format json` prints for new
     New,
 }
@@ -43,6 +45,7 @@ impl SchemaCommand {
             What::Target => schema::target(),
             What::Report => schema::report(),
             What::List => schema::list(),
+            What::Explain => schema::explain(),
             What::New => schema::new(),
         };
         report::document_as_json(&mut session.out, &schema)?;

@@ -158,6 +158,14 @@ impl Session {
         if self.quiet || self.output != Output::Human { Ok(()) } else { writeln!(self.err, "{text}") }
     }
 
+    /// Prints what is worth a look beside a result that is printed, unless people want quiet.
+    pub(super) fn warn(&mut self, warnings: &[Diagnostic]) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        report::human(&mut self.err, &self.sources, warnings, self.colored_errors)
+    }
+
     /// Prints the report of render, diff or check, and says how the command ends.
     ///
     /// `outcome` says what an error means for the golden tree.

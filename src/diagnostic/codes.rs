@@ -47,6 +47,7 @@ codes! {
     TABLE_EMPTY = "table::empty", "A cell is empty although its column has neither `default` nor `optional`.";
     TABLE_CONSTRAINT = "table::constraint", "A cell breaks a constraint of its column: min, max, pattern, within, values.";
     TABLE_UNIQUE = "table::unique", "Two rows have the same key, or the same value in a `unique` column.";
+    TABLE_UNUSED = "table::unused-column", "Nothing uses a declared column: it reaches no artifact.";
     TABLE_REF = "table::ref", "A cell refers to a row that does not exist.";
     TABLE_CYCLE = "table::cycle", "Rows refer to each other in a circle.";
     TABLE_DEPTH = "table::depth", "A chain of references from row to row is too long.";

@@ -40,16 +40,19 @@ pub enum Kind {
     Words,
     /// What the author of the template vouches for, from the filter `raw`.
     Raw,
+    /// The template's own text, or a value that needs no escape: what has no mark at all unless it is traced.
+    Plain,
 }
 
 impl Kind {
-    const ALL: [(Self, u8); 6] = [
+    const ALL: [(Self, u8); 7] = [
         (Self::Text, b's'),
         (Self::Literal, b'n'),
         (Self::Json, b'j'),
         (Self::Word, b'w'),
         (Self::Words, b'l'),
         (Self::Raw, b'r'),
+        (Self::Plain, b'p'),
     ];
 
     fn letter(self) -> char {

@@ -41,6 +41,47 @@ pub fn human(out: &mut dyn Write, sources: &Sources, list: &[Diagnostic], styled
     Ok(())
 }
 
+/// Marks in one line of a file, each with what to say of it.
+#[derive(Debug)]
+pub struct Marked {
+    /// Where; all of them begin in one line.
+    pub marks: Vec<(Span, String)>,
+}
+
+/// Writes marked lines below a title, which names the place of the first one, and then notes: what each is about,
+/// and its text.
+pub fn excerpt(
+    out: &mut dyn Write,
+    sources: &Sources,
+    title: &str,
+    lines: &[Marked],
+    notes: &[(&str, String)],
+    styled: bool,
+) -> io::Result<()> {
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain() }.term_width(DEFAULT_TERM_WIDTH);
+    let mut labels = Vec::new();
+    let mut group = Group::with_title(Level::NOTE.no_name().secondary_title(shown(title)));
+    for (number, Marked { marks }) in lines.iter().enumerate() {
+        let spans: Vec<Span> = marks.iter().map(|(span, _)| *span).collect();
+        let (Some(first), Some(excerpt)) = (spans.first(), Excerpt::of_line(sources, &spans)) else {
+            continue;
+        };
+        let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line);
+        if number > 0 {
+            snippet = snippet.path(format!("{MARK}{}", labels.len()));
+            labels.push(Label { place: (*first).into(), text: String::new() });
+        }
+        group =
+            group.element(snippet.annotations(excerpt.carets.iter().zip(marks).map(|(caret, (_, text))| {
+                let caret = AnnotationKind::Primary.span(caret.clone());
+                if text.is_empty() { caret } else { caret.label(shown(text)) }
+            })));
+    }
+    let notes = notes.iter().map(|(name, text)| Level::NOTE.with_name(*name).message(shown(text)));
+    let text = renderer.render(&[group.elements(notes)]);
+    writeln!(out, "{}", with_places(&text, sources, &labels).trim_end())
+}
+
 /// Writes the last line of a run: how many errors and warnings there were, and what came of it; nothing where
 /// there were none.
 pub fn closing(out: &mut dyn Write, list: &[Diagnostic], outcome: &str, styled: bool) -> io::Result<()> {
@@ -82,7 +123,7 @@ fn groups<'a>(diagnostic: &'a Diagnostic, excerpts: &'a [Option<Excerpt>]) -> Ve
                 group.element(Origin::path(format!("{MARK}{at}"))).elements(note)
             }
             Some(excerpt) => {
-                let caret = AnnotationKind::Primary.span(excerpt.caret.clone());
+                let caret = AnnotationKind::Primary.span(excerpt.carets[0].clone());
                 let caret = if text.is_empty() { caret } else { caret.label(text) };
                 let snippet = Snippet::source(excerpt.text.as_str()).line_start(excerpt.line);
                 group.element(snippet.path(format!("{MARK}{at}")).annotation(caret))
@@ -134,8 +175,8 @@ struct Excerpt {
     /// The number of the first line.
     line: usize,
     text: String,
-    /// The bytes of `text` to mark.
-    caret: Range<usize>,
+    /// The bytes of `text` to mark: for each span.
+    carets: Vec<Range<usize>>,
 }
 
 impl Excerpt {
@@ -149,36 +190,56 @@ impl Excerpt {
         let lines: Vec<Range<usize>> =
             (line..=last).take(LINES + 1).filter_map(|line| file.line(line)).collect();
         let short = lines.len() <= LINES && lines.iter().all(|line| line.len() <= WIDTH);
-        let mut builder = Builder { file, span: *span, text: String::new(), start: None, end: 0 };
+        let mut builder = Builder::new(file, vec![*span]);
         for (at, line) in lines.into_iter().take(if short { LINES } else { 1 }).enumerate() {
             if at > 0 {
                 builder.text.push('\n');
             }
             builder.line(line);
         }
-        let start = builder.start.unwrap_or(builder.text.len());
-        let end = builder.end.max(start);
-        Some(Self { line, text: builder.text, caret: start..end })
+        Some(builder.excerpt(line))
+    }
+
+    /// The line that spans begin in, each cut to the line.
+    fn of_line(sources: &Sources, spans: &[Span]) -> Option<Self> {
+        let file = sources.file(spans.first()?.file);
+        let line = file.position(spans.first()?.start).line;
+        let mut builder = Builder::new(file, spans.to_vec());
+        builder.line(file.line(line)?);
+        Some(builder.excerpt(line))
     }
 }
 
-/// Collects the visible text of lines, and where in it a span lies.
+/// Collects the visible text of lines, and where in it spans lie.
 struct Builder<'a> {
     file: &'a SourceFile,
-    span: Span,
+    /// Each span with its start and end in the text.
+    spans: Vec<(Span, Option<usize>, usize)>,
     text: String,
-    start: Option<usize>,
-    end: usize,
 }
 
-impl Builder<'_> {
-    /// Adds a line, or the part of it around the span's start if it is long.
+impl<'a> Builder<'a> {
+    fn new(file: &'a SourceFile, spans: Vec<Span>) -> Self {
+        let spans = spans.into_iter().map(|span| (span, None, 0)).collect();
+        Self { file, spans, text: String::new() }
+    }
+
+    fn excerpt(self, line: usize) -> Excerpt {
+        let length = self.text.len();
+        let carets = self.spans.iter().map(|(_, start, end)| {
+            let start = start.unwrap_or(length);
+            start..(*end).max(start)
+        });
+        Excerpt { line, carets: carets.collect(), text: self.text }
+    }
+
+    /// Adds a line, or the part of it around the first span's start if it is long.
     fn line(&mut self, line: Range<usize>) {
         // A character has at most 4 bytes, and an ill-formed sequence at most 3.
-        let near = self.span.start.clamp(line.start, line.end);
+        let near = self.spans.first().map_or(0, |(span, ..)| span.start).clamp(line.start, line.end);
         let from = near.saturating_sub(4 * WIDTH).max(line.start);
         let to = near.saturating_add(4 * WIDTH).min(line.end);
-        let bytes = &self.file.bytes()[from..to];
+        let bytes = self.file.part(from..to);
         let cut =
             if from > line.start { bytes.iter().take_while(|byte| **byte & 0xc0 == 0x80).count() } else { 0 };
         let mut characters = Vec::new();
@@ -215,11 +276,13 @@ impl Builder<'_> {
 
     /// Notes where in the text the byte `at` of the file begins.
     fn mark(&mut self, at: usize) {
-        if self.start.is_none() && at >= self.span.start {
-            self.start = Some(self.text.len());
-        }
-        if at <= self.span.end {
-            self.end = self.text.len();
+        for (span, start, end) in &mut self.spans {
+            if start.is_none() && at >= span.start {
+                *start = Some(self.text.len());
+            }
+            if at <= span.end {
+                *end = self.text.len();
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::IpNet;
 use regex::Regex;
 
+use super::plain;
 use super::read::{Cell, Raw};
 use super::spec::{ColumnFields, ColumnSpec, OneOrMany, TypeName};
 use super::types::{self, Fault, Measure};
@@ -133,6 +134,29 @@ impl ColumnType {
         }
     }
 
+    /// What tells at first sight that a text is a value, and the only spelling of it, whatever the constraints.
+    fn plain(&self) -> fn(&str) -> bool {
+        match self {
+            Self::String | Self::Ref(_) => plain::is_text,
+            Self::Bool => |text| matches!(text, "true" | "false"),
+            Self::Name => plain::is_name,
+            Self::Int => plain::is_int,
+            Self::Port => plain::is_port,
+            Self::Ipv4 | Self::Ip => plain::is_ipv4,
+            Self::Fqdn => plain::is_fqdn,
+            Self::Hostname => plain::is_hostname,
+            Self::Email => plain::is_email,
+            Self::Path | Self::Cert { .. } => plain::is_path,
+            Self::Date => plain::is_date,
+            _ => |_| false,
+        }
+    }
+
+    /// Whether its values are text.
+    pub(super) fn is_text(&self) -> bool {
+        !matches!(self, Self::Int | Self::Float | Self::Bool | Self::Port | Self::List { .. })
+    }
+
     /// The folder with the public certificates that cells name, in a list or not.
     pub(super) fn certificates(&self) -> Option<&str> {
         match self {
@@ -251,6 +275,13 @@ struct Limits {
     pattern: Option<Regex>,
     within: Vec<IpNet>,
     values: Option<Vec<Value>>,
+}
+
+impl Limits {
+    fn is_some(&self) -> bool {
+        let Self { min, max, pattern, within, values } = self;
+        min.is_some() || max.is_some() || pattern.is_some() || !within.is_empty() || values.is_some()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -381,7 +412,7 @@ impl Column {
 
     /// A line break or another control character would change the structure of the file that it is printed to.
     fn refuse_controls(&self, text: &str) -> Result<(), Fault> {
-        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        if plain::all(text.as_bytes(), |b| matches!(b, b' '..=b'~')) {
             return Ok(());
         }
         if let Some(reserved) = text.chars().find(|c| mark::is_reserved(*c)) {
@@ -404,7 +435,8 @@ impl Column {
         })
     }
 
-    fn convert(&self, text: &str) -> Result<Value, Fault> {
+    /// The value of a text, whatever the constraints.
+    pub(super) fn convert(&self, text: &str) -> Result<Value, Fault> {
         match &self.ty {
             ColumnType::Enum(values) if values.iter().any(|value| value == text) => {
                 Ok(Value::Text(text.into()))
@@ -462,6 +494,44 @@ impl Column {
             ColumnType::Date => "a date",
             ColumnType::SshPublicKey => "an SSH public key",
         }
+    }
+
+    /// What tells at first sight that the text of a cell is a value, and the only spelling of it. What it does not take
+    /// may be one all the same.
+    pub(super) fn plain(&self) -> fn(&str) -> bool {
+        if self.limits.is_some() { |_| false } else { self.ty.plain() }
+    }
+
+    /// Whether the text of a cell is a value, and the only spelling of it, as far as can be told without making the value.
+    pub(super) fn is_canonical(&self, text: &str) -> bool {
+        let is_value = match &self.ty {
+            ColumnType::String | ColumnType::Ref(_) => self.refuse_controls(text).is_ok(),
+            ColumnType::Enum(values) => {
+                values.iter().any(|value| value == text) && self.refuse_controls(text).is_ok()
+            }
+            ty => ty.plain()(text),
+        };
+        // An empty cell is none of these.
+        is_value && !text.is_empty() && self.is_within_limits(text)
+    }
+
+    /// Whether a canonical text meets the constraints beyond doubt.
+    fn is_within_limits(&self, text: &str) -> bool {
+        let Limits { min, max, pattern, within, values } = &self.limits;
+        if min.is_some() || max.is_some() {
+            let measure = match &self.ty {
+                ColumnType::Int | ColumnType::Port => text.parse().ok().map(Measure::Whole),
+                ty if ty.is_words() => Some(Measure::Whole(count(text.chars().count()))),
+                _ => None,
+            };
+            let Some(measure) = measure else { return false };
+            let inside = min.as_ref().is_none_or(|min| measure >= min.measure)
+                && max.as_ref().is_none_or(|max| measure <= max.measure);
+            if !inside {
+                return false;
+            }
+        }
+        pattern.as_ref().is_none_or(|pattern| pattern.is_match(text)) && within.is_empty() && values.is_none()
     }
 
     /// Holds a value against the constraints. `written` is how the source writes it.

@@ -1,23 +1,20 @@
 //! Comma and tab separated values: RFC 4180, with line ends as they come and blank lines skipped.
 //!
 //! The reader is strict about quotes, for a quote that is read otherwise than it was meant moves all that
-//! follows into other columns.
+//! follows into other columns. It reads every row there can be, with what is wrong with it; [`super::scan`] goes through
+//! a file and takes the rows without peculiarities by itself.
 
 use std::borrow::Cow;
 
-use super::read::{Cell, Flaw, Raw, Record, Records};
+use super::read::{Cell, Flaw, Raw, Record};
 
-/// Begins to read; the first record is the header.
-pub(super) fn open(text: &str, delimiter: u8) -> Records<'_> {
-    Box::new(Reader { text, delimiter, at: 0, width: 0 })
-}
-
-struct Reader<'s> {
+/// Reads the rows of a text from an offset on.
+pub(super) struct Reader<'s> {
     text: &'s str,
     delimiter: u8,
     at: usize,
-    /// How many cells the last row had: the next one mostly has as many.
-    width: usize,
+    /// Whether the text ended within a quoted cell.
+    cut: bool,
 }
 
 /// What follows a cell.
@@ -27,6 +24,20 @@ enum Next {
 }
 
 impl<'s> Reader<'s> {
+    pub(super) fn new(text: &'s str, at: usize, delimiter: u8) -> Self {
+        Self { text, delimiter, at, cut: false }
+    }
+
+    /// The offset behind the last row.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the text ended within a quoted cell: with more text there may be nothing wrong with it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.text.as_bytes().get(at).copied()
     }
@@ -78,6 +89,7 @@ impl<'s> Reader<'s> {
                         .hint("close it with `\"`, and write a quote inside of it as `\"\"`"),
                 );
                 self.at = end;
+                self.cut = true;
                 return Raw::Empty;
             }
             if self.byte(end + 1) != Some(b'"') {
@@ -90,9 +102,13 @@ impl<'s> Reader<'s> {
         self.at = end + 1;
         if self.line_break(self.at).is_none() && self.byte(self.at) != Some(self.delimiter) {
             let delimiter = self.delimiter;
-            let stop = self.seek(self.at, |b| b == delimiter || b == b'\n' || b == b'\r');
+            let divides = |b| b == delimiter || b == b'\n' || b == b'\r';
             // A lone carriage return is the text itself.
-            let stop = stop.max(self.at + 1);
+            let stop = self.seek(self.at, divides).max(self.at + 1);
+            let mut next = self.seek(self.at, divides);
+            while self.byte(next) == Some(b'\r') && self.line_break(next).is_none() {
+                next = self.seek(next + 1, divides);
+            }
             flaw.get_or_insert(
                 Flaw::syntax(
                     self.at..stop,
@@ -101,7 +117,7 @@ impl<'s> Reader<'s> {
                 )
                 .hint("put all of the cell between the quotes, and write a quote inside of it as `\"\"`"),
             );
-            self.at = stop;
+            self.at = next;
         }
         if doubled { Raw::plain(content.replace("\"\"", "\"")) } else { Raw::plain(content) }
     }
@@ -159,12 +175,11 @@ impl<'s> Iterator for Reader<'s> {
         }
         let start = self.at;
         let mut flaw = None;
-        let mut cells = Vec::with_capacity(self.width);
+        let mut cells = Vec::new();
         loop {
             cells.push(self.cell(&mut flaw));
             let end = self.at;
             if let Next::Row = self.advance() {
-                self.width = cells.len();
                 return Some(match flaw {
                     Some(flaw) => Err(flaw),
                     None => Ok(Record { range: start..end, names: Vec::new(), cells }),

@@ -10,7 +10,9 @@ use indexmap::map::Entry;
 
 use super::findings::Findings;
 use super::open::{Opening, TableSpec, flaw_diagnostic, undeclared};
-use super::read::{Cell, Raw, Record};
+use super::read::{Cell, Flaw, Raw, Reading, Record};
+use super::scan::Scan;
+use super::unique::{self, Seen, Values};
 use super::value::shown;
 use super::{
     Column, Fault, Keys, Schema, Source, Table, Tables, Value, Wrong, cert, graph, identity, resolve,
@@ -132,28 +134,39 @@ struct Loader<'a> {
     certificates: BTreeMap<Utf8PathBuf, Vec<Span>>,
 }
 
-/// What the first pass over a table has to find twice.
-struct Seen {
-    /// The columns together: the key, or a unique one.
-    columns: Vec<usize>,
-    rows: HashMap<Box<str>, usize>,
+/// What the first pass over a table finds.
+struct Pass<'p> {
+    table: &'p Table,
+    source: &'p Source,
+    findings: Findings,
+    /// How many rows there were.
+    len: usize,
+    /// Whether every row has its key.
+    whole: bool,
+    held: Option<Vec<Box<[Value]>>>,
+    seen: Vec<Seen>,
+    /// The keys of records that are no columns.
+    unknown: BTreeSet<String>,
+    certificates: Vec<(Utf8PathBuf, Span)>,
+    canonical: Vec<bool>,
+    /// What to look for in the cell of each column; nothing, if every row has to be read.
+    looks: Option<Vec<Look<'p>>>,
+    /// The identity of a row, while it is put together.
+    identity: String,
 }
 
-impl Seen {
-    /// Takes the values of a row, and returns the number of an earlier row that has the same.
-    fn insert(&mut self, row: usize, cells: &[Value]) -> Option<usize> {
-        let values = || self.columns.iter().map(|number| &cells[*number]);
-        if values().any(Value::is_absent) {
-            return None;
-        }
-        match self.rows.entry(identity(values()).into()) {
-            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(row);
-                None
-            }
-        }
-    }
+/// What a cell has to be for its row to need no closer look.
+struct Look<'p> {
+    column: &'p Column,
+    /// The number of the cell.
+    cell: usize,
+    /// Whether its text is beyond doubt a value, and the only spelling of it, at first sight.
+    is_plain: fn(&str) -> bool,
+    /// Whether rows are told apart by it: it has to be the one spelling of its value.
+    same: bool,
+    keys: Option<&'p Keys>,
+    may_be_empty: bool,
+    is_text: bool,
 }
 
 /// How long a chain of references may be: rows hold the rows that they refer to, so a chain is as deep as it is long.
@@ -190,7 +203,8 @@ impl Loader<'_> {
                 Some(order) => order.into_iter().for_each(|(table, row)| self.derive_row(table, row)),
                 None => {
                     for member in &members {
-                        (0..self.table(*member).len).for_each(|row| self.derive_row(*member, row));
+                        let rows = self.table(*member).held.as_ref().map_or(0, Vec::len);
+                        (0..rows).for_each(|row| self.derive_row(*member, row));
                     }
                 }
             }
@@ -207,7 +221,7 @@ impl Loader<'_> {
     }
 
     /// The key and the unique columns of a table, the late ones or the others.
-    fn seen(&self, number: usize, circle: &[usize], late: bool) -> Vec<Seen> {
+    fn seen(&self, number: usize, circle: &[usize], late: bool, held: bool) -> Vec<Seen> {
         let schema = &self.table(number).schema;
         let unique =
             schema.columns.iter().enumerate().filter(|(at, column)| column.unique && schema.key != [*at]);
@@ -215,7 +229,7 @@ impl Loader<'_> {
             .chain(unique.map(|(at, _)| vec![at]))
             .filter(|columns| !columns.is_empty())
             .filter(|columns| columns.iter().any(|at| self.is_late(&schema.columns[*at], circle)) == late)
-            .map(|columns| Seen { columns, rows: HashMap::new() })
+            .map(|columns| Seen::new(columns, held))
             .collect()
     }
 
@@ -232,107 +246,47 @@ impl Loader<'_> {
             })
             .collect();
         self.tables.map[number].lookups = lookups;
-        let mut all_seen = self.seen(number, circle, false);
-        let mut findings = std::mem::take(&mut self.findings);
+        let findings = std::mem::take(&mut self.findings);
         let table = self.table(number);
         let Some(source) = &table.source else {
             self.findings = findings;
             return;
         };
-        let schema = &table.schema;
-        let mut held = hold.then(Vec::new);
-        let mut whole = true;
-        let mut len = 0;
-        let mut unknown = BTreeSet::new();
-        let mut certificates = Vec::new();
-        let mut canonical = vec![true; schema.columns.len()];
-        for (row, record) in source.records(&schema.name, self.sources).enumerate() {
-            len += 1;
-            let absent = || vec![Value::Absent; schema.columns.len()].into_boxed_slice();
-            let flaw = match &record {
-                Ok(record) => source.width.filter(|width| record.cells.len() != *width).map(|width| {
-                    let cells = plural(record.cells.len(), "cell");
-                    let message = format!("row {} has {cells} instead of {width}", row + 1);
-                    let expected = schema.columns.iter().filter(|column| column.expr.is_none());
-                    let names = expected.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-                    let mut diagnostic = Diagnostic::error(&code::TABLE_RAGGED, message)
-                        .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
-                    let text = source.text(self.sources);
-                    let mut cells = record.cells.iter();
-                    diagnostic.hints.extend(cells.find_map(|cell| quotes(source, text, &cell.range)));
-                    diagnostic
-                }),
-                Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
-            };
-            let record = match (record, flaw) {
-                (Ok(record), None) => record,
-                (_, flaw) => {
-                    whole = false;
-                    if let Some(flaw) = flaw {
-                        findings.push(&schema.name, "rows", || flaw);
-                    }
-                    if let Some(held) = &mut held {
-                        held.push(absent());
-                    }
-                    continue;
-                }
-            };
-            let misspelt = match source.width {
-                None => check_names(schema, source, &record, &mut unknown, &mut findings),
-                Some(_) => Vec::new(),
-            };
-            let mut wrong = Vec::new();
-            let cells = table.read(source, &record, &mut |column, fault, range| {
-                whole = false;
-                wrong.push(column);
-                let column = &schema.columns[column];
-                if range.is_none() && misspelt.contains(&column.name.as_str()) {
-                    return;
-                }
-                if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
-                    findings.unsound.insert(schema.name.clone());
-                } else {
-                    findings.push(&schema.name, &cells_of(column), || {
-                        self.cell_fault(source, &record, column, fault, range.as_ref())
-                            .of_column(&schema.name, &column.name)
-                    });
-                }
-            });
-            for seen in &mut all_seen {
-                let is_key = seen.columns == schema.key;
-                if let Some(first) = seen.insert(row, &cells) {
-                    // One of them is meant to be another row, to which cells may refer.
-                    whole &= !is_key;
-                    findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
-                        self.twice(table, &seen.columns, &cells, row, first)
-                    });
-                }
-                if is_key {
-                    whole &= self.check_key(table, source, &record, &cells, &wrong, &mut findings);
-                }
-            }
-            for (at, column) in schema.columns.iter().enumerate() {
-                let Some(folder) = column.ty.certificates() else { continue };
-                let cell = source.cell(&record, at, column);
-                let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
-                certificates.extend(files(folder, &cells[at]).map(|path| (path, source.span(&range))));
-            }
-            match &mut held {
-                Some(held) => held.push(cells.into_boxed_slice()),
-                None => {
-                    for ((at, column), canonical) in schema.columns.iter().enumerate().zip(&mut canonical) {
-                        *canonical &=
-                            match (source.cell(&record, at, column).map(|cell| &cell.raw), &cells[at]) {
-                                (Some(Raw::Plain(written)), Value::Text(text)) => **written == **text,
-                                (Some(Raw::Plain(_)), _) => false,
-                                _ => true,
-                            };
-                    }
-                }
-            }
+        let columns = &table.schema.columns;
+        let mut pass = Pass {
+            table,
+            source,
+            findings,
+            len: 0,
+            whole: true,
+            held: hold.then(Vec::new),
+            seen: self.seen(number, circle, false, hold),
+            unknown: BTreeSet::new(),
+            certificates: Vec::new(),
+            canonical: vec![true; columns.len()],
+            looks: None,
+            identity: String::new(),
+        };
+        let mut rows = source.records(&table.schema.name, self.sources);
+        if source.is_divided() && !hold {
+            pass.look();
         }
-        let keys = self.keys(number, &mut all_seen, whole);
+        loop {
+            if let Reading::Divided(scan) = &mut rows {
+                let Some(fine) = scan.next() else { break };
+                if !(fine && pass.takes(scan)) {
+                    self.row(&mut pass, scan.record());
+                }
+            } else {
+                let Some(record) = rows.next() else { break };
+                self.row(&mut pass, record);
+            }
+            pass.len += 1;
+        }
+        drop(rows);
+        let Pass { len, whole, held, mut seen, certificates, canonical, findings, .. } = pass;
         self.findings = findings;
+        let keys = hold.then(|| self.keys(number, &mut seen, whole)).flatten();
         for (path, span) in certificates {
             self.certificates.entry(path).or_default().push(span);
         }
@@ -341,6 +295,129 @@ impl Loader<'_> {
         table.held = held;
         table.canonical = canonical;
         table.keys = keys;
+        for mut seen in seen {
+            let suspects = seen.suspects();
+            if !suspects.is_empty() {
+                self.confirm(number, &seen.columns, &suspects);
+            }
+        }
+    }
+
+    /// Reads the rows again whose fingerprint is there twice, and reports those that are the same.
+    fn confirm(&mut self, number: usize, columns: &[usize], suspects: &[u64]) {
+        let mut findings = std::mem::take(&mut self.findings);
+        let table = self.table(number);
+        let schema = &table.schema;
+        let needed: Vec<bool> = (0..schema.columns.len()).map(|at| columns.contains(&at)).collect();
+        let mut walk = table.walk(self.sources, &needed);
+        let mut rows = HashMap::new();
+        let mut cells = vec![Value::Absent; schema.columns.len()];
+        while let Some(row) = walk.next() {
+            for at in columns {
+                cells[*at] = row.cell(*at).to_value();
+            }
+            let values = || columns.iter().map(|at| &cells[*at]);
+            if values().any(Value::is_absent) {
+                continue;
+            }
+            let identity = identity(values());
+            if suspects.binary_search(&unique::fingerprint(&identity)).is_ok()
+                && let Some(first) = unique::first(&mut rows, identity, row.number())
+            {
+                findings.push(&schema.name, &what_is_seen(schema, columns), || {
+                    self.twice(table, columns, &cells, row.number(), first)
+                });
+            }
+        }
+        drop(walk);
+        self.findings = findings;
+    }
+
+    /// Looks at a row in every respect.
+    fn row(&self, pass: &mut Pass<'_>, record: Result<Record<'_>, Flaw>) {
+        let Pass { table, source, findings, whole, held, .. } = pass;
+        let (table, source, row) = (*table, *source, pass.len);
+        let schema = &table.schema;
+        let flaw = match &record {
+            Ok(record) => source.width.filter(|width| record.cells.len() != *width).map(|width| {
+                let cells = plural(record.cells.len(), "cell");
+                let message = format!("row {} has {cells} instead of {width}", row + 1);
+                let expected = schema.columns.iter().filter(|column| column.expr.is_none());
+                let names = expected.map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+                let mut diagnostic = Diagnostic::error(&code::TABLE_RAGGED, message)
+                    .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
+                let mut cells = record.cells.iter();
+                diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                diagnostic
+            }),
+            Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
+        };
+        let record = match (record, flaw) {
+            (Ok(record), None) => record,
+            (_, flaw) => {
+                *whole = false;
+                if let Some(flaw) = flaw {
+                    findings.push(&schema.name, "rows", || flaw);
+                }
+                if let Some(held) = held {
+                    held.push(vec![Value::Absent; schema.columns.len()].into_boxed_slice());
+                }
+                return;
+            }
+        };
+        let misspelt = match source.width {
+            None => check_names(schema, source, &record, &mut pass.unknown, findings),
+            Some(_) => Vec::new(),
+        };
+        let mut wrong = Vec::new();
+        let cells = table.read(source, &record, &mut |column, fault, range| {
+            *whole = false;
+            wrong.push(column);
+            let column = &schema.columns[column];
+            if range.is_none() && misspelt.contains(&column.name.as_str()) {
+                return;
+            }
+            if matches!(fault, Wrong::Key(_)) && !self.knows_keys(column) {
+                findings.unsound.insert(schema.name.clone());
+            } else {
+                findings.push(&schema.name, &cells_of(column), || {
+                    self.cell_fault(source, &record, column, fault, range.as_ref())
+                        .of_column(&schema.name, &column.name)
+                });
+            }
+        });
+        for seen in &mut pass.seen {
+            let is_key = seen.columns == schema.key;
+            if let Some(first) = seen.insert(row, &cells) {
+                // One of them is meant to be another row, to which cells may refer.
+                *whole &= !is_key;
+                findings.push(&schema.name, &what_is_seen(schema, &seen.columns), || {
+                    self.twice(table, &seen.columns, &cells, row, first)
+                });
+            }
+            if is_key {
+                *whole &= self.check_key(table, source, &record, &cells, &wrong, findings);
+            }
+        }
+        for (at, column) in schema.columns.iter().enumerate() {
+            let Some(folder) = column.ty.certificates() else { continue };
+            let cell = source.cell(&record, at, column);
+            let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
+            let files = files(folder, &cells[at]);
+            pass.certificates.extend(files.map(|path| (path, source.span(&range))));
+        }
+        match held {
+            Some(held) => held.push(cells.into_boxed_slice()),
+            None => {
+                for ((at, column), canonical) in schema.columns.iter().enumerate().zip(&mut pass.canonical) {
+                    *canonical &= match (source.cell(&record, at, column).map(|cell| &cell.raw), &cells[at]) {
+                        (Some(Raw::Plain(written)), Value::Text(text)) => **written == **text,
+                        (Some(Raw::Plain(_)), _) => false,
+                        _ => true,
+                    };
+                }
+            }
+        }
     }
 
     /// Takes the key's index out of what was seen.
@@ -351,7 +428,10 @@ impl Loader<'_> {
         Some(Arc::new(Keys {
             columns: schema.key.iter().map(|at| schema.columns[*at].clone()).collect(),
             lookups: schema.key.iter().map(|at| table.lookups[*at].clone()).collect(),
-            rows: std::mem::take(&mut seen.rows),
+            rows: match &mut seen.values {
+                Values::Rows(rows) => std::mem::take(rows),
+                Values::Fingerprints(_) => HashMap::new(),
+            },
             sound,
         }))
     }
@@ -374,7 +454,7 @@ impl Loader<'_> {
                 let range =
                     source.cell(record, *at, column).map_or(record.range.clone(), |cell| cell.range.clone());
                 Diagnostic::error(&code::TABLE_EMPTY, format!("the key `{}` is empty", column.name))
-                    .at(source.span(&head(source.text(self.sources), &range)), "every row needs its key")
+                    .at(source.span(&source.head(self.sources, &range)), "every row needs its key")
                     .at(schema.span, "the key is declared here")
             });
         }
@@ -390,9 +470,9 @@ impl Loader<'_> {
         wrong: Wrong,
         range: Option<&Range<usize>>,
     ) -> Diagnostic {
-        let line = head(source.text(self.sources), range.unwrap_or(&record.range));
+        let line = source.head(self.sources, range.unwrap_or(&record.range));
         let place = source.span(&line);
-        let quotes = range.and_then(|range| quotes(source, source.text(self.sources), range));
+        let quotes = range.and_then(|range| quotes(source, self.sources, range));
         let mut diagnostic = match wrong {
             Wrong::Value(fault) => {
                 let label = match range {
@@ -466,8 +546,8 @@ impl Loader<'_> {
     /// The first line of a row.
     fn row_head(&self, table: &Table, row: usize) -> Option<Span> {
         let source = table.source.as_ref()?;
-        let range = table.record(source, self.sources, row)?.range;
-        Some(source.span(&head(source.text(self.sources), &range)))
+        let head = |record: &Record<'_>| source.head(self.sources, &record.range);
+        source.record(&table.schema.name, self.sources, row, head).map(|head| source.span(&head))
     }
 
     /// Ties the references inside of a circle of tables to rows, and puts the rows into an order in which each
@@ -720,7 +800,7 @@ impl Loader<'_> {
 
     /// Checks the key and the unique columns that were not known while the rows were read.
     fn finish(&mut self, number: usize, circle: &[usize]) {
-        let mut all_seen = self.seen(number, circle, true);
+        let mut all_seen = self.seen(number, circle, true, true);
         let mut findings = std::mem::take(&mut self.findings);
         let table = self.table(number);
         let schema = &table.schema;
@@ -758,6 +838,77 @@ impl Loader<'_> {
         if let Some(keys) = keys {
             table.keys = Some(keys);
         }
+    }
+}
+
+impl Pass<'_> {
+    /// Decides what to look for in cells, so that most rows need no closer look; nothing, if every row has to be read.
+    fn look(&mut self) {
+        let columns = self.table.schema.columns.iter().enumerate();
+        let looks = columns.map(|(at, column)| {
+            let is_seen = self.seen.iter().any(|seen| seen.columns.contains(&at));
+            let keys = self.table.lookups[at].as_deref();
+            // Files are noted, and a row is told apart by the number of the row that it refers to.
+            if column.ty.certificates().is_some() || (is_seen && keys.is_some()) {
+                return None;
+            }
+            Some(Look {
+                column,
+                cell: self.source.order.get(at).copied().flatten()?,
+                is_plain: column.plain(),
+                same: is_seen,
+                keys,
+                may_be_empty: !is_seen && keys.is_none() && (column.optional || column.default.is_some()),
+                is_text: column.ty.is_text() && keys.is_none(),
+            })
+        });
+        self.looks = looks.collect();
+    }
+
+    /// Takes a row, if all of its cells are beyond doubt.
+    fn takes(&mut self, scan: &Scan<'_>) -> bool {
+        let Self { source, seen, canonical, looks, identity, .. } = self;
+        let Some(looks) = looks else { return false };
+        let cells = scan.cells();
+        if source.width != Some(cells.len()) {
+            return false;
+        }
+        for (look, canonical) in looks.iter().zip(canonical) {
+            let text = cells.get(look.cell);
+            if text.is_empty() && look.may_be_empty {
+                continue;
+            }
+            let is_canonical = (look.is_plain)(text) || look.column.is_canonical(text);
+            if is_canonical && look.keys.is_none_or(|keys| keys.find(text).is_some()) {
+                *canonical &= look.is_text;
+                continue;
+            }
+            if text.is_empty() || look.same || look.keys.is_some() {
+                return false;
+            }
+            match look.column.parse(text) {
+                Ok(Value::Text(value)) => *canonical &= *value == *text,
+                Ok(_) => *canonical = false,
+                Err(_) => return false,
+            }
+        }
+        for seen in seen {
+            let Values::Fingerprints(fingerprints) = &mut seen.values else { return false };
+            let text = |at: usize| source.order[at].map_or("", |cell| cells.get(cell));
+            fingerprints.push(if let [at] = seen.columns[..] {
+                unique::fingerprint(text(at))
+            } else {
+                identity.clear();
+                for (number, at) in seen.columns.iter().enumerate() {
+                    if number > 0 {
+                        identity.push('\0');
+                    }
+                    identity.push_str(text(*at));
+                }
+                unique::fingerprint(identity)
+            });
+        }
+        true
     }
 }
 
@@ -824,18 +975,14 @@ fn cell(value: &Value) -> Cell<'_> {
 }
 
 /// What to know of a cell that begins with a quote where quotes are as other characters are.
-fn quotes(source: &Source, text: &str, range: &Range<usize>) -> Option<String> {
-    let quoted = !source.format.quotes && text.get(range.clone())?.starts_with(['"', '\'']);
+fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<String> {
+    let span = source.span(range);
+    let first = sources.file(span.file).part(span.start..span.end.min(span.start + 1));
+    let quoted = !source.format.quotes && matches!(&*first, b"\"" | b"'");
     quoted.then(|| {
         let ending = source.format.ending;
         format!("quotes are part of a cell in .{ending}; leave them out, or write the table as .csv")
     })
-}
-
-/// The part of a range that is on its first line.
-fn head(text: &str, range: &Range<usize>) -> Range<usize> {
-    let cut = text.get(range.clone()).and_then(|part| part.find(['\r', '\n']));
-    cut.map_or(range.clone(), |length| range.start..range.start + length)
 }
 
 /// The local files of the certificates in a value.

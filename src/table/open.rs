@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use camino::Utf8PathBuf;
 use indexmap::IndexMap;
 
-use super::read::{FORMATS, Flaw, Format, Raw, Record, Records};
+use super::read::{FORMATS, Flaw, Format, Raw, Read, Reading, Record};
 use super::spec::ColumnSpec;
 use super::value::shown;
 use super::{Column, ColumnType, Schema, Source, Table};
@@ -77,11 +77,9 @@ impl Opening<'_> {
             self.report(&code::PROJECT_NAME, message, self.spec.span, "this table", hint);
         }
         let declared = self.declared();
-        let opened = self.file(world, sources).and_then(|(file, format)| {
-            let text = sources.file(file).text().unwrap_or_default();
-            let base = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-            self.columns(file, format, base, &text[base..], declared.as_deref())
-        });
+        let opened = self
+            .file(world, sources)
+            .and_then(|(file, format)| self.columns(sources, file, format, declared.as_deref()));
         let complete = declared.is_some() || opened.is_some();
         let (columns, source) = match opened {
             Some((columns, source)) => (columns, Some(source)),
@@ -167,7 +165,11 @@ impl Opening<'_> {
             self.report(&code::PROJECT_VALUE, message, span, "this file", Some(hint));
             return None;
         };
-        let file = match sources.load(world, path) {
+        let loaded = match format.read {
+            Read::Divided(_) => sources.load_rows(world, path),
+            Read::Whole(_) => sources.load(world, path),
+        };
+        let file = match loaded {
             Ok(file) => file,
             Err(error) => {
                 let reason = match error.kind() {
@@ -190,20 +192,21 @@ impl Opening<'_> {
                 return None;
             }
         };
-        self.diagnostics.take(sources.file(file).utf8(file).map(|_| ()))?;
+        self.diagnostics.take(sources.file(file).utf8(file))?;
         Some((file, format))
     }
 
     /// The columns of a file that was read, and how to read its rows.
     fn columns(
         &mut self,
+        sources: &Sources,
         file: FileId,
         format: &'static Format,
-        base: usize,
-        text: &str,
         declared: Option<&[Column]>,
     ) -> Option<(Vec<Column>, Source)> {
         let spec = self.spec;
+        let mark = "\u{feff}".as_bytes();
+        let base = if *sources.file(file).part(0..mark.len()) == *mark { mark.len() } else { 0 };
         let mut source = Source {
             file,
             format,
@@ -214,7 +217,7 @@ impl Opening<'_> {
             rest: false,
             rows: OnceLock::new(),
         };
-        let records = match (format.open)(text, &spec.name) {
+        let records = match Reading::begin(format, sources.file(file), base, &spec.name) {
             Ok(records) => records,
             Err(flaw) => {
                 self.diagnostics.push(flaw_diagnostic(&source, flaw));
@@ -264,10 +267,11 @@ impl Opening<'_> {
     }
 
     /// The columns of a file whose rows name their cells, in the order in which the names come up.
-    fn named(&mut self, source: &Source, records: Records<'_>) -> Vec<Column> {
+    fn named(&mut self, source: &Source, mut records: Reading<'_>) -> Vec<Column> {
         let mut names: IndexMap<String, (Range<usize>, usize)> = IndexMap::new();
         let mut rows = 0;
-        for record in records.flatten() {
+        while let Some(record) = records.next() {
+            let Ok(record) = record else { continue };
             rows += 1;
             for name in record.names {
                 match names.get_mut(&*name.text) {
@@ -305,7 +309,7 @@ impl Opening<'_> {
     fn header(
         &mut self,
         source: &mut Source,
-        mut records: Records<'_>,
+        mut records: Reading<'_>,
         declared: Option<&[Column]>,
     ) -> Option<Vec<Column>> {
         let record = match records.next() {

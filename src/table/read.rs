@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{csv, json, toml, txt, yaml};
+use super::scan::Scan;
+use super::{json, toml, txt, yaml};
 use crate::diagnostic::{Code, code};
+use crate::source::SourceFile;
 
 /// A format of tables, known by the ending of the file's name.
 #[derive(Debug)]
@@ -18,49 +20,42 @@ pub(super) struct Format {
     pub(super) rest: bool,
     /// Whether quotes hold a cell together.
     pub(super) quotes: bool,
-    /// Reads a row again from its own text, where that is all it takes.
+    /// Reads a row again from its own text, where that is all it takes and the whole text is there.
     pub(super) row: Option<for<'s> fn(text: &'s str) -> Records<'s>>,
-    /// Begins to read. `table` is the table's name.
-    pub(super) open: for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>,
+    /// How it is read.
+    pub(super) read: Read,
+}
+
+/// How the rows of a format are read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Through a window, for cells are divided by a byte and rows by line breaks.
+    Divided(u8),
+    /// From the whole text. The second argument is the table's name.
+    Whole(for<'s> fn(text: &'s str, table: &str) -> Result<Records<'s>, Flaw>),
 }
 
 /// All formats.
 pub(super) static FORMATS: &[Format] = &[
-    Format {
-        ending: "csv",
-        header: Some(true),
-        rest: false,
-        quotes: true,
-        row: Some(|text| csv::open(text, b',')),
-        open: |text, _| Ok(csv::open(text, b',')),
-    },
-    Format {
-        ending: "tsv",
-        header: Some(true),
-        rest: false,
-        quotes: true,
-        row: Some(|text| csv::open(text, b'\t')),
-        open: |text, _| Ok(csv::open(text, b'\t')),
-    },
+    Format { ending: "csv", header: Some(true), read: Read::Divided(b','), ..NAMED },
+    Format { ending: "tsv", header: Some(true), read: Read::Divided(b'\t'), ..NAMED },
     Format {
         ending: "txt",
         header: Some(false),
         rest: true,
         quotes: false,
         row: Some(|text| txt::open(text)),
-        open: |text, _| Ok(txt::open(text)),
+        read: Read::Whole(|text, _| Ok(txt::open(text))),
     },
     Format {
         ending: "json",
-        header: None,
-        rest: false,
-        quotes: true,
         row: Some(|text| json::row(text)),
-        open: |text, _| json::open(text),
+        read: Read::Whole(|text, _| json::open(text)),
+        ..NAMED
     },
-    Format { ending: "yaml", open: |text, _| yaml::open(text), ..NAMED },
-    Format { ending: "yml", open: |text, _| yaml::open(text), ..NAMED },
-    Format { ending: "toml", open: toml::open, ..NAMED },
+    Format { ending: "yaml", read: Read::Whole(|text, _| yaml::open(text)), ..NAMED },
+    Format { ending: "yml", read: Read::Whole(|text, _| yaml::open(text)), ..NAMED },
+    Format { ending: "toml", read: Read::Whole(toml::open), ..NAMED },
 ];
 
 /// A format whose rows name their cells, and are understood only where they stand.
@@ -70,11 +65,43 @@ const NAMED: Format = Format {
     rest: false,
     quotes: true,
     row: None,
-    open: |_, _| Ok(Box::new(std::iter::empty())),
+    read: Read::Whole(|_, _| Ok(Box::new(std::iter::empty()))),
 };
 
 /// Records as they are read; after a flaw that is not the end, the next record follows.
 pub(super) type Records<'s> = Box<dyn Iterator<Item = Result<Record<'s>, Flaw>> + 's>;
+
+/// The rows of a file, one by one.
+pub(super) enum Reading<'s> {
+    /// Read through a window.
+    Divided(Box<Scan<'s>>),
+    /// Made from the whole text.
+    Whole(Records<'s>),
+}
+
+impl<'s> Reading<'s> {
+    /// Begins to read behind a byte order mark of the length `base`. `table` is the table's name.
+    pub(super) fn begin(
+        format: &Format,
+        file: &'s SourceFile,
+        base: usize,
+        table: &str,
+    ) -> Result<Self, Flaw> {
+        match format.read {
+            Read::Divided(delimiter) => Ok(Self::Divided(Box::new(Scan::new(file, base, 0, delimiter)))),
+            // A file that is not UTF-8 is reported when it is opened, and not read.
+            Read::Whole(open) => open(file.text().map_or("", |text| &text[base..]), table).map(Self::Whole),
+        }
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Option<Result<Record<'_>, Flaw>> {
+        match self {
+            Self::Divided(scan) => scan.next().map(|_| scan.record()),
+            Self::Whole(records) => records.next(),
+        }
+    }
+}
 
 /// One raw row. Ranges are offsets in the text that the reader was given.
 #[derive(Debug, Clone)]

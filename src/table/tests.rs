@@ -10,15 +10,32 @@ use indexmap::IndexMap;
 use super::spec::ColumnSpec;
 use super::*;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::source::World;
+use crate::source::{Disk, Stream, World};
 
-/// Files in memory.
+/// Files in memory, of which those of rows are streamed or not.
 #[derive(Default)]
-struct Memory(BTreeMap<Utf8PathBuf, Vec<u8>>);
+struct Memory(BTreeMap<Utf8PathBuf, Vec<u8>>, bool);
+
+#[derive(Debug)]
+struct Bytes(Vec<u8>);
+
+impl Stream for Bytes {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = self.0.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
 
 impl World for Memory {
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
         self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
+        let bytes = self.read(path)?;
+        Ok(self.1.then(|| Arc::new(Bytes(bytes)) as Arc<dyn Stream>))
     }
 
     fn list(&self, _: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -74,7 +91,7 @@ impl Project {
         });
         let specs = specs.collect();
         let files = files.iter().map(|(path, bytes)| (Utf8PathBuf::from(*path), bytes.to_vec()));
-        Self { world: Memory(files.collect()), sources, specs }
+        Self { world: Memory(files.collect(), false), sources, specs }
     }
 
     fn load_with(&mut self, derive: &DeriveFn<'_>) -> (Tables, Vec<Diagnostic>) {
@@ -189,6 +206,11 @@ fn malformed_csv() {
         report("a,b\n1,x\ry\n"),
         "table::syntax mx.csv:2:4-1 there is a carriage return without a line feed\n  lines end with LF or CRLF\n  \
          hint: convert the line ends, or put the cell between quotes\n"
+    );
+    // A carriage return and what is behind it are text behind the quote too.
+    assert!(
+        report("a\n\"\"\rü\n")
+            .starts_with("table::syntax mx.csv:2:3-1 there is text behind a closing quote\n")
     );
     assert_eq!(
         report("a,b\nü,x\u{0}y\n"),
@@ -337,8 +359,8 @@ fn keys_are_unique_and_there() {
         project.report(&diagnostics),
         "table::unique t.csv:4:1-1 two rows have the key `x/y`\n  the second one\n  t.csv:2:1-1 the first one\n"
     );
-    assert_eq!(tables.get("t").unwrap().find("x/z"), Some(1));
-    assert_eq!(tables.get("t").unwrap().find("x"), None);
+    assert_eq!(tables.get("t").unwrap().find(&project.sources, "x/z"), Some(1));
+    assert_eq!(tables.get("t").unwrap().find(&project.sources, "x"), None);
     assert_eq!(
         faults("mx = { source = 'mx.csv', key = 'nam' }", "mx.csv", "name\nx\n"),
         "project::unknown-name confwright.toml:1:1-2 the key `nam` is no column of the table `mx`\n  this table\n  \
@@ -362,7 +384,7 @@ fn references_are_rows() {
     let hosts = tables.get("hosts").unwrap();
     assert_eq!(hosts.held(1).unwrap()[1], Value::Text("::1".into()));
     assert_eq!(tables.text(&mx.schema().columns[1], &refs[0]), "b.example");
-    assert_eq!(hosts.find("A.EXAMPLE"), Some(0));
+    assert_eq!(hosts.find(&project.sources, "A.EXAMPLE"), Some(0));
     assert!(mx.held(0).is_none(), "a table that is only walked is not held");
 
     let mut project =
@@ -770,8 +792,135 @@ mod random {
         }
     }
 
+    /// What is known of a project once it is loaded: the report, and of each table its rows and all places.
+    fn known(declaration: &str, files: &[(&str, &[u8])], streamed: bool) -> Vec<String> {
+        let mut project = Project::new(declaration, files);
+        project.world.1 = streamed;
+        let (tables, diagnostics) = project.load();
+        let mut known = vec![project.report(&diagnostics)];
+        for table in tables.iter() {
+            let sources = &project.sources;
+            known.push(format!("{} {:?}", table.len(), table.schema()));
+            for row in table.rows(sources) {
+                known.push(format!("{row:?} {:?}", table.row_span(sources, row.number)));
+                for column in 0..row.cells.len() {
+                    known.push(format!("{:?}", table.cell_span(sources, row.number, column)));
+                }
+            }
+            let Some(file) = table.file().map(|file| sources.file(file)) else { continue };
+            for offset in 0..file.len() + 2 {
+                known.push(format!("{:?} {:?}", file.position(offset), file.line(offset)));
+                known.push(format!("{:?}", table.row_at(sources, offset)));
+            }
+        }
+        known
+    }
+
+    /// A row with a cell of each kind, and how it is written in each format.
+    fn cells() -> impl Strategy<Value = (String, String, String, i32, String, Vec<u8>, Option<bool>)> {
+        (
+            "(1|22|103)\\.0\\.2\\.[1-9]|::1|0:0::2",
+            "[ab]{1,3}\\.[abC]{1,2}\\.?",
+            "[a-c \",ü']{0,6}",
+            -3..2000,
+            "-?[1-9](\\.[0-9]{1,2})?",
+            prop::collection::vec(any::<u8>(), 1..4),
+            any::<Option<bool>>(),
+        )
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_streamed_table_is_the_same(
+            text in prop_oneof![
+                "(\u{feff})?a,b\n([ab1]{0,2},[12]{0,2}\r?\n){0,40}",
+                "(\u{feff})?a,b\n(a|b|1|12|,|,|\n|\n|\r\n|\"a,b\"|\"\"|\"x\"\"y\n\"| |\"|ü|<<<<<<< a|\n>>>>>>> b\n){0,80}",
+            ],
+            odd in prop::option::weighted(0.1, 0..200_usize),
+            columns in prop::sample::select(vec![
+                "",
+                ", key = 'a'",
+                ", key = ['a', 'b'], columns = { b = { type = 'int', optional = true }, a = 'name' }",
+                ", columns = { a = { unique = true, default = 'x' }, b = { type = 'float', unique = true, optional = true } }",
+            ]),
+        ) {
+            let mut bytes = text.into_bytes();
+            if let Some(byte) = odd.and_then(|at| bytes.get_mut(at)) {
+                *byte = 0xff;
+            }
+            let declaration = format!("t = {{ source = 't.csv' {columns} }}");
+            let files: &[(&str, &[u8])] = &[("t.csv", &bytes)];
+            prop_assert_eq!(known(&declaration, files, true), known(&declaration, files, false));
+        }
+
+        #[test]
+        fn what_walks_by_is_what_is_held(
+            rows in prop::collection::vec(cells(), 0..12),
+            streamed in any::<bool>(),
+        ) {
+            let columns = "key = 'k', columns = { k = 'name', ip = 'ip', host = 'fqdn', note = { optional = true }, \
+                           n = { type = 'int' }, f = 'float', l = { type = 'list', of = 'int' }, \
+                           b = { type = 'bool', default = true } }";
+            let names = ["k", "ip", "host", "note", "n", "f", "l", "b"];
+            let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+            texts.insert("csv", names.join(",") + "\n");
+            texts.insert("tsv", names.join("\t") + "\n");
+            texts.insert("txt", String::new());
+            let mut list = Vec::new();
+            for (number, (ip, host, note, n, f, l, b)) in rows.iter().enumerate() {
+                let l: Vec<String> = l.iter().map(u8::to_string).collect();
+                let b = b.map(|b| b.to_string());
+                let word = note.replace([' ', '#', '-'], "_");
+                let cells = |note: String| {
+                    let b = b.clone().unwrap_or_default();
+                    [format!("r{number}"), ip.clone(), host.clone(), note, n.to_string(), f.clone(), l.join(" "), b]
+                };
+                *texts.get_mut("csv").unwrap() += &(cells(quote(note, number % 2 == 0)).join(",") + "\n");
+                *texts.get_mut("tsv").unwrap() += &(cells(quote(note, true)).join("\t") + "\n");
+                let mut words = cells(word);
+                words[6] = l[0].clone();
+                let words = words.map(|word| if word.is_empty() { "-".to_owned() } else { word });
+                *texts.get_mut("txt").unwrap() += &(words.join("  ") + "\n");
+                let note = format!("\"{}\"", note.replace('"', "\\\""));
+                let cells = [
+                    format!("\"r{number}\""), format!("\"{ip}\""), format!("\"{host}\""), note, n.to_string(),
+                    f.clone(), format!("[{}]", l.join(", ")), b.unwrap_or("true".to_owned()),
+                ];
+                list.push(cells);
+            }
+            let pairs = |divider: &'static str| {
+                let pair = move |(name, cell): (&&str, &String)| format!("{name}{divider}{cell}");
+                list.iter().map(move |cells| names.iter().zip(cells).map(pair).collect::<Vec<_>>())
+            };
+            let objects: Vec<String> = pairs("\": ").map(|pairs| format!("{{\"{}}}", pairs.join(", \""))).collect();
+            texts.insert("json", format!("[{}]", objects.join(",\n")));
+            texts.insert("yaml", if objects.is_empty() { "[]".to_owned() } else { format!("- {}\n", objects.join("\n- ")) });
+            texts.insert("toml", pairs(" = ").map(|pairs| format!("[[t]]\n{}\n", pairs.join("\n"))).collect());
+            for (ending, text) in &texts {
+                let path = format!("t.{ending}");
+                let walked = format!("t = {{ source = '{path}', {columns} }}");
+                let held = format!("{walked}\nu = {{ source = 'u.csv', columns = {{ t = {{ type = 'ref', table = 't' }} }} }}");
+                let files: &[(&str, &[u8])] = &[(&path, text.as_bytes()), ("u.csv", b"t\n")];
+                let mut walked = Project::new(&walked, files);
+                walked.world.1 = streamed;
+                let mut held = Project::new(&held, files);
+                let ((tables, diagnostics), (held_tables, _)) = (walked.load(), held.load());
+                prop_assert_eq!(walked.report(&diagnostics), "", "{}\n{}", ending, text);
+                let (table, held) = (tables.get("t").unwrap(), held_tables.get("t").unwrap());
+                prop_assert_eq!((table.len(), table.held(0), held.len()), (rows.len(), None, rows.len()));
+                let mut walk = table.walk(&walked.sources, &[true; 8]);
+                for number in 0..rows.len() {
+                    let row = walk.next().unwrap();
+                    prop_assert_eq!(row.number(), number);
+                    for (column, value) in held.held(number).unwrap().iter().enumerate() {
+                        prop_assert_eq!(&row.cell(column).to_value(), value, "{} {}", ending, column);
+                    }
+                }
+                prop_assert!(walk.next().is_none());
+            }
+        }
 
         #[test]
         fn a_table_reads_back(
@@ -841,6 +990,98 @@ mod random {
 fn tables_are_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&Tables::default());
+}
+
+/// A table that is longer than what is held of it.
+fn long(rows: usize) -> String {
+    let row = |row: usize| {
+        format!("h{row:06}.example,10.0.{}.{},{}\n", row / 251 % 256, row % 251, row % 65_535 + 1)
+    };
+    format!("host,ip,port\n{}", (0..rows).map(row).collect::<String>())
+}
+
+const LONG: &str =
+    "t = { source = 't.csv', key = 'host', columns = { host = 'fqdn', ip = 'ipv4', port = 'port' } }";
+
+#[test]
+fn a_long_table() {
+    const ROWS: usize = 200_000;
+    let text = long(ROWS);
+    let mut project = Project::new(LONG, &[("t.csv", text.as_bytes())]);
+    project.world.1 = true;
+    let (tables, diagnostics) = project.load();
+    assert_eq!(project.report(&diagnostics), "");
+    let table = tables.get("t").unwrap();
+    assert_eq!(table.len(), ROWS);
+    let mut walk = table.walk(&project.sources, &[true, false, true]);
+    let mut lines = text.lines().skip(1);
+    while let Some(row) = walk.next() {
+        let CellRef::Text(host) = row.cell(0) else { panic!("text as it is written") };
+        let line = lines.next().unwrap();
+        let mut cells = line.split(',');
+        assert_eq!(cells.next(), Some(host));
+        assert_eq!(row.cell(2).to_value().text(), cells.nth(1).unwrap());
+    }
+    assert_eq!(lines.next(), None);
+    let span = table.cell_span(&project.sources, 150_000, 1).unwrap();
+    assert_eq!(project.sources.locate(span).1.to_string(), "150002:17");
+    assert_eq!(&text[span.range()], "10.0.85.153");
+    assert_eq!(table.row_at(&project.sources, 150_002), Some(150_000));
+
+    let doubled = format!(
+        "{}H000007.example.,10.0.0.1,1\nh019999.example,10.0.0.1,0\nh000007.example,1,1",
+        long(20_000)
+    );
+    let mut project = Project::new(LONG, &[("t.csv", doubled.as_bytes())]);
+    project.world.1 = true;
+    let (_, diagnostics) = project.load();
+    assert_eq!(
+        project.report(&diagnostics),
+        "table::unique t.csv:20002:1-16 two rows have the key `h000007.example`\n  the second one\n  \
+         t.csv:9:1-15 the first one\n\
+         table::unique t.csv:20003:1-15 two rows have the key `h019999.example`\n  the second one\n  \
+         t.csv:20001:1-15 the first one\n\
+         table::type t.csv:20003:26-1 `0` is not a port\n  column `port` is declared `port`\n  \
+         hint: a port lies between 1 and 65535\n\
+         table::unique t.csv:20004:1-15 two rows have the key `h000007.example`\n  the second one\n  \
+         t.csv:9:1-15 the first one\n\
+         table::type t.csv:20004:17-1 `1` is not an IPv4 address\n  column `ip` is declared `ipv4`\n"
+    );
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "files of the test")]
+fn a_long_file_that_changes_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    let (path, text) = (root.join("t.csv"), long(50_000));
+    let changes: [(&str, &dyn Fn()); 5] = [
+        ("nothing", &|| {}),
+        ("written anew", &|| std::fs::write(&path, &text).unwrap()),
+        ("one byte", &|| std::fs::write(&path, text.replacen("h040000", "h040001", 1)).unwrap()),
+        ("cut off", &|| std::fs::write(&path, &text[..1 << 19]).unwrap()),
+        ("not text", &|| std::fs::write(&path, [text.as_bytes(), b"\xff\n"].concat()).unwrap()),
+    ];
+    for (number, (what, change)) in changes.into_iter().enumerate() {
+        std::fs::write(&path, &text).unwrap();
+        let world = Disk::new(root);
+        let mut project = Project::new(LONG, &[]);
+        let mut diagnostics = Diagnostics::default();
+        let tables = Tables::load(
+            &project.specs,
+            &world,
+            &mut project.sources,
+            &|_, _, _, _| panic!(),
+            &mut diagnostics,
+        );
+        assert!(!diagnostics.has_errors());
+        change();
+        let table = tables.get("t").unwrap();
+        let walked = table.rows(&project.sources).count();
+        assert!(walked == table.len() || number > 2, "{what}");
+        let own = |diagnostic: &Diagnostic| diagnostic.message.starts_with("`t.csv` changed while");
+        assert_eq!(project.sources.changed(&world).iter().any(own), number > 1, "{what}");
+    }
 }
 
 #[test]

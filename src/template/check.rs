@@ -18,6 +18,7 @@ use indexmap::IndexMap;
 
 use super::Library;
 use super::engine::TAKE;
+use super::filter::PLAIN;
 use super::syntax::{
     BinaryOperator, Branch, Entry, Expression, ExpressionKind, Item, LoopField, Name, Node, NodeKind,
     UnaryOperator, collect_blocks,
@@ -90,11 +91,24 @@ pub struct PrintSite {
     pub cells: BTreeSet<CellColumn>,
 }
 
+/// A printed expression, whether it passes the last filter or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Print {
+    /// The template.
+    pub template: usize,
+    /// The expression's bytes.
+    pub range: Range<usize>,
+    /// Whether it passes the last filter.
+    pub wrapped: bool,
+}
+
 /// What the walk found.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
     /// The expressions that pass the last filter; the index is the filter's number.
     pub sites: Vec<PrintSite>,
+    /// All printed expressions that were met.
+    pub prints: Vec<Print>,
     /// What to insert around expressions of each template so that they do.
     pub insertions: BTreeMap<usize, Vec<Wrapping>>,
     /// The expressions with `| raw`.
@@ -236,6 +250,7 @@ impl<'a> Checker<'a> {
 
     fn finish(mut self) -> Checked {
         for ((template, start, end), printed) in std::mem::take(&mut self.printed) {
+            self.checked.prints.push(Print { template, range: start..end, wrapped: printed.wrap });
             if printed.captured && printed.wrap {
                 self.report(
                     template,
@@ -259,7 +274,7 @@ impl<'a> Checker<'a> {
             }
         }
         for &(template, start, end) in &self.checked.plain {
-            let filter = "__plain".to_owned();
+            let filter = PLAIN.to_owned();
             self.checked.insertions.entry(template).or_default().push(Wrapping { range: start..end, filter });
         }
         self.checked

@@ -65,11 +65,7 @@ impl Engine {
         delimiters: Delimiters,
         extend: impl FnOnce(&mut Tera),
     ) -> Result<Self, Diagnostics> {
-        let mut tera = Tera::default();
-        tera.autoescape_on(Vec::<&str>::new());
-        tera.set_delimiters(engine_delimiters(delimiters)).map_err(|error| unexpected(&error))?;
-        filter::register(&mut tera);
-        super::test::register(&mut tera);
+        let mut tera = bare(delimiters).map_err(|error| unexpected(&error))?;
         extend(&mut tera);
         let taken = Arc::new(Mutex::new(None));
         let slot = Arc::clone(&taken);
@@ -216,7 +212,7 @@ impl Unlocated<'_> {
 
 /// The texts that put filters behind expressions, in the order of their places: of two at one place, what closes
 /// comes before what opens, and the inner expression closes first and opens last.
-fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
+pub(super) fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
     let mut ends: Vec<(usize, bool, usize, String)> = Vec::with_capacity(wrappings.len() * 2);
     for Wrapping { range, filter } in wrappings {
         let Range { start, end } = range;
@@ -225,6 +221,16 @@ fn insert(wrappings: Vec<Wrapping>) -> Vec<(usize, String)> {
     }
     ends.sort();
     ends.into_iter().map(|(at, _, _, text)| (at, text)).collect()
+}
+
+/// Tera with our filters and tests and no templates.
+pub(super) fn bare(delimiters: Delimiters) -> tera::TeraResult<Tera> {
+    let mut tera = Tera::default();
+    tera.autoescape_on(Vec::<&str>::new());
+    tera.set_delimiters(engine_delimiters(delimiters))?;
+    filter::register(&mut tera);
+    super::test::register(&mut tera);
+    Ok(tera)
 }
 
 fn engine_delimiters(delimiters: Delimiters) -> tera::Delimiters {

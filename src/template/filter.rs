@@ -17,6 +17,7 @@ mod number;
 mod print;
 mod text;
 
+pub(super) use print::emit;
 pub use print::{Printed, register_emitter};
 pub(crate) use print::{plain, printed};
 

@@ -12,6 +12,7 @@ use super::check::{Checked, Entrance, Globals};
 use super::engine::{Engine, Failure, refuse};
 use super::segment::{self, Facts, Inputs, Program, Stop};
 use super::syntax::Delimiters;
+use super::trace::{Known, Tracer};
 use super::types::ViewId;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{Emitter, Format};
@@ -99,6 +100,11 @@ impl Ready {
                 .unwrap_or_else(|| Diagnostic::error(&code::TEMPLATE_RENDER, "the engine cannot be made"));
             Failure::Diagnostic { diagnostic: Box::new(diagnostic), refused: None }
         })
+    }
+
+    /// The same templates, to be traced; nothing where they cannot be.
+    pub(crate) fn tracer(&self, known: Known) -> Option<Tracer> {
+        Tracer::new(&self.library, &self.checked, self.delimiters, known)
     }
 
     /// How many templates have programs.

@@ -67,6 +67,8 @@ struct Body {
     segments: Vec<Segment>,
     /// The variables that each round begins without.
     slots: Range<usize>,
+    /// Whether it is only text and cells of the loop's own row that the format has no say in.
+    flat: bool,
 }
 
 /// What a loop walks.

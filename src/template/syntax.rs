@@ -15,6 +15,7 @@ use std::ops::Range;
 
 pub use lexer::{Token, TokenKind};
 pub use parser::{parse, parse_expression};
+pub(crate) use walk::expression as visit;
 
 /// The three pairs of delimiters of a template; each is two bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
+use super::CellColumn;
 use super::scope::{Inferred, Scope};
 use super::{Caller, Checker, DEEPEST_CALL, Diagnostic, Type, code};
 use crate::template::filter::{self, Argument as Declared, ArgumentKind, Input, Output, Parts};
@@ -270,10 +271,29 @@ impl<'a> Checker<'a> {
             self.loose_arguments(template, &call.arguments, scope);
             return Inferred::of(Type::Reported);
         }
+        if matches!(filter.output, Output::Preformatted | Output::Keys | Output::Values | Output::Pairs) {
+            self.use_all(template, &call.name, &input);
+        }
         let given =
             self.arguments(template, &call.name, filter.arguments, &call.arguments, Some(&input), scope);
         let ty = if keeps { Type::Captured } else { output_of(filter.output, &input, &given) };
         Inferred { ty, cells: of.cells }
+    }
+
+    /// Notes that all columns of the rows in a value are used.
+    fn use_all(&mut self, template: usize, place: &Name, ty: &Type) {
+        match ty {
+            Type::List(of) | Type::Optional(of) | Type::Dictionary(of) => self.use_all(template, place, of),
+            Type::Row(view) => {
+                let span = self.library.templates[template].span(place.range.clone());
+                let view = &self.globals.views[view.0];
+                for column in view.columns.keys() {
+                    let cell = CellColumn { table: view.table.clone(), column: column.clone() };
+                    self.checked.uses.entry(cell).or_insert(span);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Captured text becomes plain where a filter, test or function takes it as a value.

@@ -7,15 +7,17 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use tera::{Context, Value as Data};
 
-use super::{Entrance, Globals, View, check};
+use super::{Checked, Entrance, Globals, View, check};
 use crate::diagnostic::Diagnostics;
 use crate::format;
+use crate::origin::{Cause, Excerpt};
 use crate::source::Sources;
+use crate::source::Span;
 use crate::template::engine::{Engine, Failure};
 use crate::template::library::Unparsed;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{TextKind, Type, ViewId};
-use crate::template::{Library, Origin};
+use crate::template::{Known, Library, Origin, Traced, Tracer};
 
 fn columns(list: &[(&str, Type)]) -> IndexMap<String, Type> {
     list.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect()
@@ -115,10 +117,14 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
     let checked = check(&library, &globals(), &entrances, &mut diagnostics);
     let sound = !diagnostics.has_errors();
     let rendered = sound.then(|| {
-        let engine =
-            Engine::new(&library, checked, Delimiters::Curly).unwrap_or_else(|failed| panic!("{failed:?}"));
+        let engine = Engine::new(&library, checked.clone(), Delimiters::Curly)
+            .unwrap_or_else(|failed| panic!("{failed:?}"));
         let mut out = Vec::new();
-        match engine.render(&library, "main", format, &context(), &mut out) {
+        let rendered = engine.render(&library, "main", format, &context(), &mut out);
+        if rendered.is_ok() {
+            traced(&library, &checked, format, &out);
+        }
+        match rendered {
             Ok(()) => Ok(String::from_utf8(out).unwrap()),
             Err(Failure::Diagnostic { diagnostic, .. }) => {
                 Err(format!("{}: {}", diagnostic.code, diagnostic.message))
@@ -138,6 +144,37 @@ fn run(templates: &[(&str, &str)], format: &str) -> Outcome {
         format!("{} [{place}] {}{hints}", diagnostic.code, diagnostic.message)
     };
     Outcome { diagnostics: diagnostics.into_iter().map(shown).collect(), rendered }
+}
+
+/// A trace has the bytes of the untraced render, and every one of them has an origin.
+#[track_caller]
+fn traced(library: &Library, checked: &Checked, format: &format::Format, plain: &[u8]) {
+    let sources = || library.templates.iter().map(|template| template.tree.source()).collect::<Vec<_>>();
+    let tracer = Tracer::new(library, checked, Delimiters::Curly, Known::default())
+        .unwrap_or_else(|| panic!("{:?} cannot be traced", sources()));
+    let Traced { bytes, pieces } = tracer
+        .trace(library, "main", format, &context(), None)
+        .unwrap_or_else(|fault| panic!("{:?} does not render when it is traced: {fault:?}", sources()));
+    assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(plain), "{:?}", sources());
+    let excerpt = Excerpt::cut(&bytes, &pieces, 1..usize::MAX);
+    let mut at = 0;
+    for piece in &excerpt.pieces {
+        assert_eq!(piece.bytes.start, at);
+        at = piece.bytes.end;
+        let text = String::from_utf8_lossy(&bytes[piece.bytes.clone()]);
+        assert_ne!(piece.cause, Cause::Unknown, "{text:?} of {:?}", sources());
+        let template = |span: Span| {
+            let numbers = library.templates.iter().map(|template| template.span(0..0).file);
+            let sources: Vec<_> = numbers.zip(sources()).collect();
+            sources.iter().find(|(file, _)| *file == span.file).unwrap().1[span.range()].to_owned()
+        };
+        if let Cause::Literal { span, filters } = &piece.cause
+            && filters.is_empty()
+        {
+            assert_eq!(text, template(*span));
+        }
+    }
+    assert_eq!(at, bytes.len());
 }
 
 #[track_caller]
@@ -738,11 +775,10 @@ pub(crate) mod random {
     }
 }
 
-#[test]
-fn uses_name_a_place_for_every_column() {
+/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
+fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let text = "{% for r in mx %}{{ r.host.name }}{% endfor %}";
     let file = sources.add("main", text.as_bytes().to_vec());
     let unparsed = Unparsed {
         name: "main".into(),
@@ -753,11 +789,17 @@ fn uses_name_a_place_for_every_column() {
     let library = Library::build(vec![unparsed], &sources, &mut diagnostics);
     let entrance = Entrance { template: 0, row: None, strict: false };
     let checked = check(&library, &globals(), &[entrance], &mut diagnostics);
-    let uses: BTreeMap<String, &str> = checked
-        .uses
-        .iter()
-        .map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]))
-        .collect();
-    assert_eq!(uses, BTreeMap::from([("hosts.name".to_owned(), "name"), ("mx.host".to_owned(), "host")]));
-    assert_eq!(checked.tables.iter().copied().collect::<Vec<_>>(), [ViewId(0)]);
+    let uses = checked.uses.iter();
+    let uses = uses.map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]));
+    (uses.collect(), checked.tables.iter().copied().collect())
+}
+
+#[test]
+fn uses_name_a_place_for_every_column() {
+    let (used, tables) = uses("{% for r in mx %}{{ r.host.name }}{% endfor %}");
+    assert_eq!(used, BTreeMap::from([("hosts.name".to_owned(), "name"), ("mx.host".to_owned(), "host")]));
+    assert_eq!(tables, [ViewId(0)]);
+    let columns = ["address", "name", "rack"].map(|column| (format!("hosts.{column}"), "json"));
+    assert_eq!(uses("{{ hosts | json }}").0, BTreeMap::from(columns));
+    assert_eq!(uses("{{ hosts | length }}").0, BTreeMap::new());
 }

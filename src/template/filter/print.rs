@@ -31,7 +31,7 @@ pub fn register_emitter(tera: &mut Tera, number: u32, printed: Printed) -> Strin
     name
 }
 
-fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
+pub(in crate::template) fn emit(value: &Value, expression: u32) -> TeraResult<Value> {
     let (kind, text) = printed(value)?;
     Ok(Emitted { expression, kind, text: &text }.marked().into())
 }

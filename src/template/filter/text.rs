@@ -56,16 +56,40 @@ pub(super) fn replace(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
 /// Changes every part. What was JSON or shell words is any text afterwards.
 fn each_part(value: &Value, filter: &str, change: impl Fn(&str) -> String) -> TeraResult<Value> {
     let mut out = String::new();
-    for segment in segments(value, filter)? {
-        match segment {
-            Segment::Literal(text) => out.push_str(&change(text)),
-            Segment::Value(part) => {
+    let segments = segments(value, filter)?;
+    // Only where text is traced do several segments of the template's own text follow each other.
+    for run in segments.chunk_by(|a, b| is_own(a) && is_own(b)) {
+        match run {
+            [Segment::Literal(text)] => out.push_str(&change(text)),
+            [Segment::Value(part)] if part.kind != Kind::Plain => {
                 let kind = if part.kind == Kind::Raw { Kind::Raw } else { Kind::Text };
-                Emitted { kind, text: &change(part.text), ..part }.write(&mut out);
+                Emitted { kind, text: &change(part.text), ..*part }.write(&mut out);
             }
+            run => change_run(run, &change, &mut out),
         }
     }
     Ok(out.into())
+}
+
+/// Changes segments that are one text. Where it matters that they are one, nobody can say which of them it comes
+/// from, and the part that comes of them has the number 0.
+fn change_run(run: &[Segment<'_>], change: impl Fn(&str) -> String, out: &mut String) {
+    let whole = change(&run.iter().map(text_of).collect::<String>());
+    let changed: Vec<String> = run.iter().map(|segment| change(text_of(segment))).collect();
+    if changed.concat() != whole {
+        return Emitted { expression: 0, kind: Kind::Plain, text: &whole }.write(out);
+    }
+    for (segment, text) in run.iter().zip(&changed) {
+        match segment {
+            Segment::Literal(_) => out.push_str(text),
+            Segment::Value(part) => Emitted { text, ..*part }.write(out),
+        }
+    }
+}
+
+/// Whether a segment is the template's own text.
+fn is_own(segment: &Segment<'_>) -> bool {
+    matches!(segment, Segment::Literal(_) | Segment::Value(Emitted { kind: Kind::Plain, .. }))
 }
 
 fn segments<'v>(value: &'v Value, filter: &str) -> TeraResult<Vec<Segment<'v>>> {
@@ -163,7 +187,7 @@ pub(super) fn indent(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
                 line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
             if pending && (!content.is_empty() || blank || first_line) {
                 // Before a value, indentation is the template's own.
-                if index == 0 { &mut out } else { &mut buffer }.push_str(&indentation);
+                if index == 0 && !is_own(segment) { &mut out } else { &mut buffer }.push_str(&indentation);
                 pending = false;
             }
             buffer.push_str(content);

@@ -296,7 +296,8 @@ impl<'a> Builder<'a> {
                 self.leave(&mut over);
                 // What a round sets for all is known behind the loop too.
                 scope.frames[0].variables.extend(inner.frames.swap_remove(0).variables);
-                let body = Body { segments, slots: from..self.slots };
+                let flat = segments.iter().all(is_flat);
+                let body = Body { segments, slots: from..self.slots, flat };
                 self.push(out, Segment::For { over, body, otherwise: rest })
             }
             NodeKind::If { branches, otherwise } => {
@@ -914,6 +915,15 @@ fn logic(operator: BinaryOperator, left: Expr, right: Expr) -> Expr {
 
 fn unless(negated: bool, condition: Expr) -> Expr {
     if negated { Expr::Not(Box::new(condition)) } else { condition }
+}
+
+/// Whether a segment of a loop's body is text or a cell of the loop's row that the format has no say in.
+fn is_flat(segment: &Segment) -> bool {
+    match segment {
+        Segment::Literal(_) => true,
+        Segment::Cell { cell, site: None } => cell.row.up == 0 && cell.row.references.is_empty(),
+        _ => false,
+    }
 }
 
 /// Whether a node or one within it gives a variable a value.

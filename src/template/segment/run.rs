@@ -182,6 +182,15 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 }
                 return self.segments(otherwise, frame);
             }
+            Segment::For { over: Over::Table { table, needed }, body, otherwise }
+                if body.flat && self.captured.is_empty() && self.emitter.unseen().is_some() =>
+            {
+                let table = self.tables[*table];
+                if table.is_empty() {
+                    return self.segments(otherwise, frame);
+                }
+                self.flat_rounds(table, needed, body, frame)?;
+            }
             Segment::For { over, body, otherwise } => {
                 let mut rounds = 0;
                 self.rounds(over, frame, &mut |run, frame| {
@@ -196,6 +205,36 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Segment::Break => return Ok(Flow::Break),
         }
         Ok(Flow::On)
+    }
+
+    /// All rounds of a loop over a table whose body is flat: each row's text is put together without a look at it.
+    fn flat_rounds(
+        &mut self,
+        table: &Table,
+        needed: &[bool],
+        body: &Body,
+        frame: &Frame<'_>,
+    ) -> Result<(), Stop> {
+        let mut rows = table.walk(self.facts.sources, needed);
+        while let Some(row) = rows.next() {
+            let Some(out) = self.emitter.unseen() else { return Err(Stop::Value) };
+            for segment in &body.segments {
+                match segment {
+                    Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                    Segment::Cell { cell, .. } => match row.cell(cell.column) {
+                        CellRef::Text(text) => out.extend_from_slice(text.as_bytes()),
+                        // The checks let only scalars that are there be printed.
+                        CellRef::Absent | CellRef::Value(Value::Absent | Value::List(_) | Value::Ref(_)) => {
+                            return Err(Stop::Value);
+                        }
+                        CellRef::Value(value) => out.extend_from_slice(value.text().as_bytes()),
+                    },
+                    _ => return Err(Stop::Value),
+                }
+            }
+            self.emitter.settle().map_err(|_| self.output(frame))?;
+        }
+        Ok(())
     }
 
     /// One round of a loop; whether the next may come.

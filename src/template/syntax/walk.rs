@@ -54,7 +54,7 @@ pub(super) fn nodes(nodes: &mut [Node], visit: &mut dyn FnMut(&mut Expression)) 
 }
 
 /// Calls `visit` with `expression` and every one below it.
-pub(super) fn expression(expression: &mut Expression, visit: &mut dyn FnMut(&mut Expression)) {
+pub(crate) fn expression(expression: &mut Expression, visit: &mut dyn FnMut(&mut Expression)) {
     visit(expression);
     match &mut *expression.kind {
         ExpressionKind::Text(_)

@@ -1,0 +1,366 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use proptest::prelude::*;
+
+use crate::compile::{self, Compilation, Environment, Selection};
+use crate::diagnostic::Diagnostics;
+use crate::origin::{Cause, Excerpt, FrameKind, Input, Piece, Row};
+use crate::source::{Disk, Sources, World};
+
+/// Files in memory.
+struct Memory(BTreeMap<Utf8PathBuf, String>);
+
+impl World for Memory {
+    fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        self.0.get(path).map(|text| text.clone().into_bytes()).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
+        Ok(self.0.keys().filter(|path| path.starts_with(folder)).cloned().collect())
+    }
+}
+
+/// A project whose cells all differ and tell where they are; `templates` are those of an artifact for each row of `mx`.
+fn memory(templates: &[(&str, String)]) -> Memory {
+    let mut files = BTreeMap::new();
+    let mut file = |path: &str, text: &str| files.insert(path.into(), text.to_owned());
+    file(
+        "confwright.toml",
+        r#"
+[values]
+site = "values-0-site"
+[tables.mx]
+source = "mx.csv"
+key = "name"
+[tables.mx.columns]
+name = "name"
+note = "string"
+host = { type = "ref", table = "hosts" }
+[tables.hosts]
+source = "hosts.csv"
+key = "name"
+[tables.hosts.columns]
+name = "name"
+rack = "string"
+[[artifact]]
+template = "main.tera"
+path = "{{ row.name }}"
+each = "mx"
+"#,
+    );
+    file(
+        "mx.csv",
+        "name,note,host\nmx-0-name,mx-0-note,hosts-1-name\nmx-1-name,mx-1-note,hosts-0-name\n\
+         mx-2-name,mx-2-note,hosts-1-name\n",
+    );
+    file("hosts.csv", "name,rack\nhosts-0-name,hosts-0-rack\nhosts-1-name,hosts-1-rack\n");
+    for (name, text) in templates {
+        file(&format!("templates/{name}"), text);
+    }
+    Memory(files)
+}
+
+fn prepare(world: &dyn World) -> (Sources, Compilation) {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let prepared = compile::prepare(world, &mut sources, &Selection::default(), &|_| {}, &mut diagnostics);
+    (sources, prepared.unwrap_or_else(|| panic!("{diagnostics:?}")))
+}
+
+/// All of an artifact, with its bytes held against what their origins say; nothing if it does not render.
+fn whole(environment: &Environment, path: &str, sources: &Sources) -> Option<Excerpt> {
+    let planned = environment.artifacts.iter().find(|planned| planned.path == path).unwrap();
+    let excerpt = environment.trace(planned, sources, 1..usize::MAX).ok()?;
+    let mut at = 0;
+    for piece in &excerpt.pieces {
+        assert_eq!(piece.bytes.start, at, "{path}");
+        at = piece.bytes.end;
+        let text = std::str::from_utf8(&excerpt.text[piece.bytes.clone()]).unwrap();
+        match &piece.cause {
+            Cause::Unknown => panic!("`{text}` of {path} is unknown"),
+            Cause::Literal { span, filters } if filters.is_empty() => {
+                assert_eq!(text, &sources.file(span.file).text().unwrap()[span.range()]);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(at, excerpt.text.len());
+    Some(excerpt)
+}
+
+fn cell(environment: &Environment, row: &Row, column: &str, sources: &Sources) -> String {
+    let table = environment.tables.get(&row.table).unwrap();
+    let (number, column) = table.schema().column(column).unwrap();
+    let row = table.rows(sources).nth(row.number).unwrap();
+    environment.tables.text(column, &row.cells[number]).into_owned()
+}
+
+#[test]
+fn every_byte_of_the_repository_has_an_exact_origin() {
+    let (sources, compilation) = prepare(&Disk::new(env!("CARGO_MANIFEST_DIR")));
+    let (mut artifacts, mut values) = (0, 0);
+    for environment in &compilation.environments {
+        for planned in &environment.artifacts {
+            let path = planned.path.as_str();
+            let excerpt = whole(environment, path, &sources).unwrap();
+            let text = |piece: &Piece| std::str::from_utf8(&excerpt.text[piece.bytes.clone()]).unwrap();
+            for piece in &excerpt.pieces {
+                values += usize::from(!piece.sources().is_empty());
+                if let (Cause::Value { .. }, [Input::Cell { row, column }], []) =
+                    (&piece.cause, piece.sources(), piece.filters())
+                {
+                    // Of a list, an entry may be printed alone.
+                    let cell = cell(environment, row, column, &sources);
+                    assert!(cell.contains(text(piece)), "{path}: {cell}");
+                }
+            }
+            artifacts += 1;
+        }
+    }
+    assert!(artifacts > 10 && values > 2000, "{artifacts} artifacts, {values} values");
+}
+
+/// What a text says of the cells that it was made of.
+fn told(text: &str) -> BTreeSet<String> {
+    let text = text.to_lowercase();
+    let rows = [("mx", 3, ["name", "note"]), ("hosts", 2, ["name", "rack"]), ("values", 1, ["site", ""])];
+    let cells = rows.iter().flat_map(|(table, rows, columns)| {
+        (0..*rows).flat_map(move |row| columns.map(|column| format!("{table}-{row}-{column}")))
+    });
+    cells.filter(|cell| !cell.ends_with('-') && text.contains(cell)).collect()
+}
+
+/// The cells of an origin, in the same words.
+fn known(inputs: &[Input]) -> BTreeSet<String> {
+    let names = inputs.iter().filter_map(|input| match input {
+        // It only leads to the row.
+        Input::Cell { column, .. } if &**column == "host" => None,
+        Input::Cell { row, column } => Some(format!("{}-{}-{column}", row.table, row.number)),
+        Input::Row(row) => Some(format!("{}-{}", row.table, row.number)),
+        Input::Value(name) => Some(format!("values-0-{name}")),
+    });
+    names.collect()
+}
+
+/// Renders templates for each row; every printed value has to say what its origin says. Tells whether they rendered.
+fn holds(templates: &[(&str, String)]) -> bool {
+    let (sources, compilation) = prepare(&memory(templates));
+    let environment = &compilation.environments[0];
+    let mut rendered = true;
+    for number in 0..3 {
+        let path = format!("mx-{number}-name");
+        let Some(excerpt) = whole(environment, &path, &sources) else {
+            rendered = false;
+            continue;
+        };
+        for piece in &excerpt.pieces {
+            let text = std::str::from_utf8(&excerpt.text[piece.bytes.clone()]).unwrap();
+            if let Cause::Value { sources: inputs, .. } = &piece.cause {
+                assert_eq!(told(text), known(inputs), "`{text}` of {path} in {templates:#?}");
+            }
+            let first = piece.frames.first().map(|frame| (frame.kind, frame.row.clone()));
+            let row = Row { table: "mx".into(), number };
+            assert_eq!(first, Some((FrameKind::Artifact, Some(row))), "{path}");
+        }
+    }
+    rendered
+}
+
+/// What every template sees, in a component too.
+const SEEN: &str = "r, h, x, cap, @values, @mx, @hosts";
+
+fn text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("r.name"),
+        Just("r.note"),
+        Just("r['note']"),
+        Just("r.host.rack"),
+        Just("r.host['name']"),
+        Just("h.rack"),
+        Just("x"),
+        Just("mx[0].note"),
+        Just("mx[-1].host.name"),
+        Just("mx[1 - 1].host.rack"),
+        Just("values.site"),
+        Just("(hosts | last | get(key='rack'))"),
+        Just("([q.note for q in mx if q.name != r.name] | join(sep=' '))"),
+        Just("([x for x in ['a', 'b']] | join(sep=' '))"),
+        Just("([x, r.note, h.name] | join(sep=' '))"),
+        Just("'lit'"),
+    ]
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ~ '/' ~ {b})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(a, b)| format!("({a} if r.name == 'mx-1-name' else {b})")),
+            (inner.clone(), prop_oneof![Just("upper"), Just("trim"), Just("replace(from='q', to='p')")])
+                .prop_map(|(a, filter)| format!("({a} | {filter})")),
+            inner.prop_map(|a| format!("(cap ~ ' ' ~ {a})")),
+        ]
+    })
+}
+
+fn dash() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just(""), Just("-")]
+}
+
+/// A body; with `calls`, components and an include stand in it too.
+fn body(calls: bool) -> impl Strategy<Value = String> {
+    let literal = prop_oneof![
+        Just("\n"),
+        Just("  a\n"),
+        Just(" b "),
+        Just("é\u{2003}\n"),
+        Just("\r\n c"),
+        Just("{#- no -#}"),
+        Just("{% raw -%}  {{ x }}\n {%- endraw %}"),
+        Just("{%- raw %} {# y #} {% endraw -%}"),
+        Just("{{ loop.index }}"),
+    ];
+    let rounds = "{% for r in mx %}";
+    let leaf = prop_oneof![
+        2 => literal.prop_map(move |text: &str| match text {
+            "{{ loop.index }}" => format!("{rounds}{text}{{% endfor %}}"),
+            text => text.to_owned(),
+        }),
+        4 => (text(), dash(), dash()).prop_map(|(e, a, b)| format!("{{{{{a} {e} {b}}}}}")),
+        2 => (text(), any::<bool>()).prop_map(|(e, global)| {
+            format!("{{% set{} x = {e} %}}", if global { "_global" } else { "" })
+        }),
+        1 => prop_oneof![
+            Just("{% set r = mx[2] %}"),
+            Just("{% set_global h = r.host %}"),
+            Just("{{ cap }}"),
+            Just("{{- cap | upper -}}"),
+            Just("{{ cap | indent(width=2, first=true) | trim }}"),
+            Just("{% set cap = cap %}"),
+        ].prop_map(str::to_owned),
+        1 => (text(), dash()).prop_map(move |(e, a)| if calls {
+            format!("{{{{{a} <c r={{r}} h={{h}} x={{{e}}} cap /> {a}}}}}")
+        } else {
+            String::new()
+        }),
+        1 => dash().prop_map(move |a| if calls { format!("{{%{a} include \"inc.tera\" {a}%}}") } else { String::new() }),
+    ];
+    leaf.prop_recursive(3, 16, 4, move |inner| {
+        let many = prop::collection::vec(inner, 1..4).prop_map(|parts| parts.concat());
+        let list = prop_oneof![
+            Just("r in mx"),
+            Just("r in mx | reverse"),
+            Just("r in mx | sort(attribute='note')"),
+            Just("h in hosts"),
+            Just("r in mx[1:]"),
+            Just("r in mx[9:]"),
+            Just("k, rs in mx | group_by(attribute='note')"),
+        ];
+        let end = prop_oneof![
+            Just(""),
+            Just("{% if loop.first %}{% break %}{% endif %}"),
+            Just("{% if loop.first %}{% continue %}{% endif %} z"),
+        ];
+        prop_oneof![
+            (list, many.clone(), many.clone(), end, dash(), dash()).prop_map(|(list, a, b, end, c, d)| {
+                let key = if list.starts_with('k') {
+                    "{{ k }}{% for r in rs %}{{ r.note }}{% endfor %}"
+                } else {
+                    ""
+                };
+                format!("{{%{c} for {list} {d}%}}{key}{a}{end}{{%{d} else {c}%}}{b}{{%{c} endfor {d}%}}")
+            }),
+            (many.clone(), many.clone(), dash(), dash()).prop_map(|(a, b, c, d)| {
+                format!("{{%{c} if r.name == 'mx-1-name' {d}%}}{a}{{%{d} else {c}%}}{b}{{%{c} endif {d}%}}")
+            }),
+            (many.clone(), dash(), dash())
+                .prop_map(|(a, c, d)| format!("{{%{c} set cap {d}%}}{a}{{%{d} endset {c}%}}")),
+            (many.clone(), prop_oneof![Just("upper"), Just("trim"), Just("indent(width=3) | upper")], dash())
+                .prop_map(|(a, filter, c)| format!(
+                    "{{%{c} filter {filter} {c}%}}{a}{{%{c} endfilter {c}%}}"
+                )),
+            (many, text(), dash()).prop_map(move |(a, e, c)| if calls {
+                format!("{{%{c} <d r={{mx[1]}} h={{h}} x={{{e}}} cap> {c}%}}{a}{{%{c} </d> {c}%}}")
+            } else {
+                a
+            }),
+        ]
+    })
+}
+
+#[test]
+fn a_component_knows_nothing_of_its_callers() {
+    // It calls itself within its loop; the loop of the second call has no round.
+    let template = "{% component c(start, @mx) %}{% for r in mx[start:] %}\
+                    {% if start < 9 %}{{ <c start={start + 9} /> }}{% endif %}{{ r.name }} {% else %}-{% endfor %}\
+                    {% endcomponent %}{{ <c start={0} /> }}";
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
+    let excerpt = whole(&compilation.environments[0], "mx-0-name", &sources).unwrap();
+    let mut values = 0;
+    for piece in &excerpt.pieces {
+        if let [Input::Cell { row, .. }] = piece.sources() {
+            values += 1;
+            let kinds: Vec<FrameKind> = piece.frames.iter().map(|frame| frame.kind).collect();
+            assert_eq!(kinds, [FrameKind::Artifact, FrameKind::Component, FrameKind::Loop]);
+            assert_eq!(piece.frames[2].row.as_ref(), Some(row));
+        }
+    }
+    assert_eq!(values, 3);
+
+    let template = "{% component c(t) %}{{ body | length }}{% endcomponent %}\
+                    {% set body = row.name %}{% <c t={1}> %}{{ row.note }}{% </c> %}";
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
+    let excerpt = whole(&compilation.environments[0], "mx-0-name", &sources).unwrap();
+    assert_eq!(known(excerpt.pieces[0].sources()), BTreeSet::from(["mx-0-note".to_owned()]));
+}
+
+#[test]
+fn where_an_expression_cannot_be_followed_its_value_is_unknown() {
+    let long = vec!["row.name"; 90].join(" ~ ");
+    let template = format!("name {{{{ {long} }}}}\n{{% for r in mx %}}{{{{ r.note }}}}{{% endfor %}}");
+    let (sources, compilation) = prepare(&memory(&[("main.tera", template)]));
+    let environment = &compilation.environments[0];
+    let excerpt = environment.trace(&environment.artifacts[0], &sources, 1..3).unwrap();
+    let causes: Vec<(bool, usize)> =
+        excerpt.pieces.iter().map(|piece| (piece.cause == Cause::Unknown, piece.bytes.len())).collect();
+    let notes = [(true, 9), (true, 9), (true, 9)];
+    assert_eq!(causes[..3], [(false, 5), (true, 9 * 90), (false, 1)]);
+    assert_eq!(causes[3..], notes);
+    // The loop is followed all the same.
+    let row = |number| Row { table: "mx".into(), number };
+    let rows: Vec<&Row> = excerpt.pieces[4].rows().collect();
+    assert_eq!(rows, [&row(0), &row(1)]);
+}
+
+/// Few enough to be quick; `PROPTEST_CASES` asks for more.
+fn cases(number: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(number), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn values_come_from_the_cells_that_they_show(
+        main in body(true), parent in body(true), inc in body(false), c in body(false), d in body(false),
+        inherits in any::<bool>(),
+    ) {
+        let begin = "{% set r = row %}{% set h = row.host %}{% set x = row.name %}{% set cap %}cap{% endset %}";
+        let components = format!(
+            "{{% component c({SEEN}) %}}{c}{{% endcomponent %}}\
+             {{% component d({SEEN}) %}}{d}{{{{ body }}}}{{{{ body | upper }}}}{{% endcomponent %}}"
+        );
+        let mut templates = vec![("inc.tera", inc), ("components.tera", components)];
+        if inherits {
+            templates.push(("base.tera", format!("{begin}{{% block b -%}}{parent}{{% endblock %}} end")));
+            templates.push((
+                "main.tera",
+                format!("{{% extends \"base.tera\" %}}\n{{% block b %}}{main}{{{{ super() }}}}{{%- endblock -%}}\n"),
+            ));
+        } else {
+            templates.push(("main.tera", format!("{begin}{main}")));
+        }
+        holds(&templates);
+    }
+}

@@ -1,0 +1,106 @@
+//! Hashing beside the work that makes the bytes: what is long is hashed by a thread of its own.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use crate::manifest::Fingerprint;
+
+/// Bytes from which on a thread is worth its start.
+const LONG: u64 = 4 * 1024 * 1024;
+
+/// How many pieces may wait for the thread.
+const WAITING: usize = 8;
+
+/// A fingerprint that may be taken in a thread.
+#[derive(Default)]
+pub(super) struct Hashing {
+    bytes: u64,
+    /// What was hashed so far, unless a thread has it.
+    own: Fingerprint,
+    worker: Option<Worker>,
+}
+
+struct Worker {
+    pieces: SyncSender<Vec<u8>>,
+    /// Pieces that were hashed, to be filled again.
+    spent: Receiver<Vec<u8>>,
+    thread: JoinHandle<Fingerprint>,
+}
+
+impl Hashing {
+    /// Takes some bytes in.
+    pub(super) fn update(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes += bytes.len() as u64;
+        if self.worker.is_none() && self.bytes >= LONG {
+            self.worker = Worker::start(&mut self.own);
+        }
+        let Some(worker) = &self.worker else {
+            self.own.update(bytes);
+            return Ok(());
+        };
+        let mut piece = worker.spent.try_recv().unwrap_or_default();
+        piece.clear();
+        piece.extend_from_slice(bytes);
+        worker.pieces.send(piece).map_err(|_| ended())
+    }
+
+    /// The number of bytes so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The fingerprint of all bytes so far; waits for the thread, if there is one.
+    pub(super) fn fingerprint(&mut self) -> io::Result<Fingerprint> {
+        if let Some(Worker { pieces, thread, .. }) = self.worker.take() {
+            drop(pieces);
+            self.own = thread.join().map_err(|_| ended())?;
+        }
+        Ok(self.own.clone())
+    }
+}
+
+impl Worker {
+    /// Starts a thread that goes on with a fingerprint; nothing where there can be no thread.
+    fn start(own: &mut Fingerprint) -> Option<Self> {
+        let (pieces, waiting) = sync_channel::<Vec<u8>>(WAITING);
+        let (back, spent) = channel();
+        let mut fingerprint = own.clone();
+        let hash = move || {
+            for piece in waiting {
+                fingerprint.update(&piece);
+                // Nobody may want it any more.
+                let _ = back.send(piece);
+            }
+            fingerprint
+        };
+        let thread = thread::Builder::new().name("hash".into()).spawn(hash).ok()?;
+        Some(Self { pieces, spent, thread })
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the thread that hashes has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_gives_what_one_pass_gives() {
+        let mut hashing = Hashing::default();
+        let mut whole = Fingerprint::default();
+        let piece: Vec<u8> = (0..=255).cycle().take(300_007).collect();
+        for round in 0..40 {
+            hashing.update(&piece).unwrap();
+            whole.update(&piece);
+            // Before there is a thread, in the midst, and behind it.
+            if [0, 13, 14, 39].contains(&round) {
+                assert_eq!(hashing.bytes(), whole.bytes());
+                assert_eq!(hashing.fingerprint().unwrap().sha256(), whole.clone().sha256());
+            }
+        }
+        assert!(hashing.bytes() > 2 * LONG);
+    }
+}

@@ -1,0 +1,44 @@
+//! Tables that are too long to be held in memory: nothing about them is otherwise.
+
+use std::path::Path;
+
+use crate::support::{lay_over, run, tests, write};
+
+/// A table of a hundred rows with notes, and one row more.
+fn table(note: &str, last: &str) -> String {
+    let rows = (0..100).map(|n| format!("192.0.2.{n},mx{n:02}.example.org,,alpha,{note}\n"));
+    format!("ip,fqdn,port,host,note\n{}{last}\n", rows.collect::<String>())
+}
+
+fn render(folder: &Path, note: &str, last: &str, status: i32) -> String {
+    write(folder, "data/mx.csv", table(note, last));
+    let run = run(folder, "render").expect(status);
+    run.stderr + &run.stdout
+}
+
+#[test]
+fn a_long_table_is_told_as_a_short_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    lay_over(&tests().join("cases/_base"), folder);
+    let long = "x".repeat(12_000);
+    render(folder, &long, "192.0.2.200,last.example.org,26,beta,", 0);
+    let main = std::fs::read_to_string(folder.join("golden/main.cf")).unwrap();
+    assert!(main.contains("mx99.example.org 192.0.2.99:25 rack 1\nlast.example.org 192.0.2.200:26 rack 2\n"));
+    let peer = std::fs::read_to_string(folder.join("golden/peers/mx99.example.org.conf")).unwrap();
+    assert!(peer.ends_with(&format!("note {long}")) || peer.ends_with(&format!("note {long}\n")));
+    for last in [
+        "192.0.2.99,last.example.org,0,gamma,",
+        "192.0.2.200,mx07.example.org.,,alpha,",
+        "192.0.2.200,last.example.org,,alpha,\"open",
+        "192.0.2.200,last.example.org,,alpha",
+        "192.0.2.200,../last,,alpha,",
+    ] {
+        let (short, long) = (render(folder, &long[..2_000], last, 2), render(folder, &long, last, 2));
+        assert!(short.contains("data/mx.csv:102:"), "{short}");
+        assert_eq!(short, long);
+    }
+    write(folder, "data/mx.csv", [table(&long, "").as_bytes(), b"\xff"].concat());
+    let told = run(folder, "check").expect(2).stderr;
+    assert!(told.contains("is not UTF-8") && told.contains("data/mx.csv:103:1"), "{told}");
+}
