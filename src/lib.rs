@@ -20,6 +20,7 @@
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
+//! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`merge`] | what a golden file is where two branches are merged |
 //! | [`manifest`] | what the tree says of itself |
@@ -31,7 +32,7 @@
 //! knows the place of each byte;
 //! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
 //! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
-//! knows the date.
+//! knows the date and the time.
 //!
 //! # How a run goes
 //!
@@ -52,6 +53,7 @@
 //! Nothing that reaches an artifact depends on the time, the machine, the process environment or the order of a hash
 //! map.
 
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod compile;
