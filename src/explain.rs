@@ -56,9 +56,9 @@ pub(crate) enum Found<'a> {
         environment: &'a Environment,
         /// The artifact.
         planned: &'a Planned,
-        /// All of its lines.
-        whole: Excerpt,
-        /// Those that were asked for.
+        /// What was asked for of it.
+        excerpt: Excerpt,
+        /// Line by line.
         lines: Vec<Line>,
     },
     /// Lines of artifacts that something reaches.
@@ -151,15 +151,15 @@ fn origins<'a>(
     sources: &Sources,
     query: &Query,
 ) -> Result<Found<'a>, Vec<Diagnostic>> {
-    let whole =
-        environment.trace(planned, sources, 1..usize::MAX).map_err(|failure| vec![failed(failure)])?;
-    if query.lines.start > whole.lines {
-        return Err(vec![no_line(query, whole.lines)]);
+    let excerpt = environment
+        .trace(planned, sources, query.lines.clone())
+        .map_err(|failure| vec![failed(failure)])?;
+    if let Some(lines) = excerpt.lines.filter(|lines| query.lines.start > *lines) {
+        return Err(vec![no_line(query, lines)]);
     }
-    let excerpt = Excerpt::cut(&whole.text, &whole.pieces, query.lines.clone());
     let mut lines: Vec<Line> = excerpt.by_line().collect();
     if let (Some(column), [line]) = (query.column, &mut lines[..]) {
-        let text = String::from_utf8_lossy(&whole.text[line.bytes.clone()]);
+        let text = String::from_utf8_lossy(excerpt.bytes(&line.bytes));
         let Some((at, _)) = text.char_indices().nth(column - 1) else {
             let count = text.chars().count();
             let message =
@@ -168,7 +168,7 @@ fn origins<'a>(
         };
         line.pieces.retain(|piece| piece.bytes.contains(&(line.bytes.start + at)));
     }
-    Ok(Found::Lines { environment, planned, whole, lines })
+    Ok(Found::Lines { environment, planned, excerpt, lines })
 }
 
 fn of_rows<'a>(
@@ -443,11 +443,11 @@ impl<'a> Resolver<'a> {
         Self { compilation, environment, planned, sources, rows: std::cell::RefCell::default() }
     }
 
-    pub(crate) fn line(&self, line: &Line, artifact: &[u8]) -> LineDocument {
+    pub(crate) fn line(&self, line: &Line, excerpt: &Excerpt) -> LineDocument {
         let text = |bytes: &Range<usize>| {
             // Of an empty line, the piece is its line break.
             let bytes = bytes.start..bytes.end.min(line.bytes.end.max(bytes.start));
-            String::from_utf8_lossy(&artifact[bytes]).into_owned()
+            String::from_utf8_lossy(excerpt.bytes(&bytes)).into_owned()
         };
         let pieces = line.pieces.iter().map(|piece| PieceDocument {
             column: text(&(line.bytes.start..piece.bytes.start)).chars().count() + 1,

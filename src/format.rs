@@ -188,6 +188,8 @@ pub struct Emitter<W> {
     out: W,
     /// What is not yet handed to the writer below.
     buffer: Vec<u8>,
+    /// How many bytes were handed on.
+    handed: usize,
     /// What the format made of a value; kept for its memory.
     written: String,
     last: Option<(u32, String)>,
@@ -204,6 +206,7 @@ impl<W: io::Write> Emitter<W> {
             strict: format.strict,
             out,
             buffer: Vec::new(),
+            handed: 0,
             written: String::new(),
             last: None,
             refusal: None,
@@ -288,9 +291,16 @@ impl<W: io::Write> Emitter<W> {
         error
     }
 
+    /// How many bytes the artifact has so far.
+    pub(crate) fn position(&self) -> usize {
+        self.handed + self.buffer.len()
+    }
+
+    /// Hands on all bytes.
     #[cold]
-    fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         let written = self.out.write_all(&self.buffer);
+        self.handed += self.buffer.len();
         self.buffer.clear();
         written.map_err(|failed| {
             let kind = failed.kind();

@@ -100,8 +100,8 @@ pub enum FrameKind {
 /// Lines of an artifact with their origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// How many lines the whole artifact has.
-    pub lines: usize,
+    /// How many lines the whole artifact has, where it was rendered to its end.
+    pub lines: Option<usize>,
     /// The number of the first of these lines, from 1.
     pub first: usize,
     /// Where it starts, in bytes.
@@ -187,6 +187,20 @@ impl Excerpt {
         let start_of = |line: usize| starts.get(line.saturating_sub(1)).copied().unwrap_or(artifact.len());
         let first = lines.start.max(1);
         let range = start_of(first)..start_of(lines.end.max(first));
+        let text = artifact[range.clone()].to_vec();
+        Self::recorded(Some(starts.len()), first, range.start, text, pieces)
+    }
+
+    /// Lines of an artifact of which nothing else is there; `start` is where they start in it, `first` the number of
+    /// the first. `pieces` are sorted, and what lies between them is unknown.
+    pub fn recorded(
+        lines: Option<usize>,
+        first: usize,
+        start: usize,
+        text: Vec<u8>,
+        pieces: &[Piece],
+    ) -> Self {
+        let range = start..start + text.len();
         let mut kept = Vec::new();
         let mut at = range.start;
         let unknown = |bytes: Range<usize>| Piece { bytes, cause: Cause::Unknown, frames: Vec::new().into() };
@@ -201,7 +215,12 @@ impl Excerpt {
         if at < range.end {
             kept.push(unknown(at..range.end));
         }
-        Self { lines: starts.len(), first, start: range.start, text: artifact[range].to_vec(), pieces: kept }
+        Self { lines, first, start, text, pieces: kept }
+    }
+
+    /// Bytes of the artifact that lie in its lines.
+    pub fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        &self.text[range.start - self.start..range.end - self.start]
     }
 
     /// Line by line. A line break belongs to a line only where there is nothing else: most blocks begin with the one

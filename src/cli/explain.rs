@@ -17,7 +17,7 @@ use super::{Exit, Output};
 use crate::compile::Selection;
 use crate::diagnostic::{Diagnostic, code};
 use crate::explain::{self, Found, InputDocument, LineDocument, Query, Reached, Resolver};
-use crate::origin::{Cause, Input, Line, Piece};
+use crate::origin::{Cause, Excerpt, Input, Line, Piece};
 use crate::report::{self, DiagnosticDocument, Marked};
 use crate::source::{Disk, FileId, Sources, Span, World as _};
 
@@ -82,14 +82,17 @@ impl Explain {
         }
         session.worked();
         match found {
-            Found::Lines { environment, planned, whole, lines } => {
-                let stale = !disk.read(&query.path).is_ok_and(|golden| golden == whole.text);
+            Found::Lines { environment, planned, excerpt, lines } => {
+                let stale = !is_fresh(&disk, &query.path, &excerpt);
                 let stale: Vec<Diagnostic> = stale.then(|| stale_golden(&query.path)).into_iter().collect();
-                // The lines are shown as those of a file are.
-                let file = session.sources.add(query.path.clone(), whole.text.clone());
+                // The lines are shown as those of a file are, in which all before them are empty.
+                let mut text = vec![b'\n'; excerpt.first - 1];
+                text.extend_from_slice(&excerpt.text);
+                let file = session.sources.add(query.path.clone(), text);
+                let shown = Shown { file, from: excerpt.start, to: excerpt.first - 1 };
                 let resolver = Resolver::new(&compilation, environment, planned, &session.sources);
                 if session.output == Output::Json {
-                    let lines = lines.iter().map(|line| resolver.line(line, &whole.text)).collect();
+                    let lines = lines.iter().map(|line| resolver.line(line, &excerpt)).collect();
                     return session_json(session, &query.path, lines, Vec::new(), &stale);
                 }
                 let mut out = Vec::new();
@@ -97,7 +100,7 @@ impl Explain {
                     if number > 0 {
                         out.push(b'\n');
                     }
-                    print(&mut out, &resolver, file, &query.path, line, session.colored)?;
+                    print(&mut out, &resolver, &shown, &query.path, line, session.colored)?;
                 }
                 session.out.write_all(&out)?;
                 session.out.flush()?;
@@ -150,16 +153,33 @@ fn stale_golden(path: &Utf8Path) -> Diagnostic {
         .hint("`confwright diff` shows the difference")
 }
 
+/// Whether the golden file has the lines that were explained, at their place.
+fn is_fresh(disk: &Disk, path: &Utf8Path, excerpt: &Excerpt) -> bool {
+    let end = excerpt.start + excerpt.text.len();
+    disk.read(path).is_ok_and(|golden| {
+        golden.get(excerpt.start..end) == Some(&excerpt.text[..])
+            && memchr::memchr_iter(b'\n', &golden[..excerpt.start]).count() + 1 == excerpt.first
+    })
+}
+
+/// The file as which lines are shown: which of its bytes stands for which of the artifact.
+struct Shown {
+    file: FileId,
+    from: usize,
+    to: usize,
+}
+
 /// Prints a line of an artifact with its origins.
 fn print(
     out: &mut dyn io::Write,
     resolver: &Resolver<'_>,
-    file: FileId,
+    shown: &Shown,
     path: &Utf8Path,
     line: &Line,
     styled: bool,
 ) -> io::Result<()> {
-    let span = |bytes: &Range<usize>| Span::new(file, bytes.clone());
+    let at = |byte: usize| byte - shown.from + shown.to;
+    let span = |bytes: &Range<usize>| Span::new(shown.file, at(bytes.start)..at(bytes.end));
     let marks = line.pieces.iter().filter_map(|piece| {
         let label = match &piece.cause {
             Cause::Literal { .. } => return None,

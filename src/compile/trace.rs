@@ -1,6 +1,7 @@
 //! The origins of what an environment makes.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::origin::{Excerpt, Frame, FrameKind, Input, Row};
 use crate::plan::Planned;
 use crate::source::Sources;
 use crate::table::{Table, Tables, Value};
+use crate::template::segment::Program;
 use crate::template::{Fault, Known, Traced};
 
 /// More cells than these are not shown of one value.
@@ -23,6 +25,52 @@ impl Environment {
     ///
     /// A trace that has other bytes than the artifact is dropped; every origin is unknown then.
     pub fn trace(
+        &self,
+        planned: &Planned,
+        sources: &Sources,
+        lines: Range<usize>,
+    ) -> Result<Excerpt, RenderFailure> {
+        if let Some(program) = self.traceable(planned) {
+            let mut window = Window::new(lines.clone());
+            match self.render(planned, sources, &mut window) {
+                Err(RenderFailure::Sink(_)) if window.is_full() => {}
+                rendered => rendered?,
+            }
+            if let Some(excerpt) = self.recorded(program, planned, sources, window) {
+                return Ok(excerpt);
+            }
+        }
+        self.trace_by_engine(planned, sources, lines)
+    }
+
+    /// The program that traces an artifact.
+    fn traceable(&self, planned: &Planned) -> Option<&Program> {
+        let producer = &self.producers[planned.producer];
+        let template = producer.templates.library.find(&planned.template)?;
+        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(each).copied());
+        let known = (&producer.globals, &self.tables, &producer.context);
+        producer.templates.traceable((template, view), known)
+    }
+
+    /// The lines of a window with what a program says of them; nothing if it gives other bytes.
+    fn recorded(
+        &self,
+        program: &Program,
+        planned: &Planned,
+        sources: &Sources,
+        window: Window,
+    ) -> Option<Excerpt> {
+        let range = window.start..window.start + window.text.len();
+        let row = planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number));
+        let around = around(planned);
+        let (text, pieces) = program.trace(&self.facts(sources), row, planned.format, &range, around).ok()?;
+        let lines = window.lines();
+        (text == window.text)
+            .then(|| Excerpt::recorded(lines, window.wanted.start, window.start, text, &pieces))
+    }
+
+    /// The same as [`Self::trace`], by Tera.
+    fn trace_by_engine(
         &self,
         planned: &Planned,
         sources: &Sources,
@@ -78,12 +126,7 @@ impl Environment {
         let producer = &self.producers[planned.producer];
         let context = self.context(planned, sources);
         let tracer = producer.tracer.get_or_init(|| producer.templates.tracer(self.known(producer, sources)));
-        let around = planned.row.as_ref().map(|row| Frame {
-            kind: FrameKind::Artifact,
-            name: "row".into(),
-            site: planned.span,
-            row: Some(Row { table: row.table.as_str().into(), number: row.number }),
-        });
+        let around = around(planned);
         let library = &producer.templates.library;
         Some(tracer.as_ref()?.trace(library, &planned.template, planned.format, &context, around))
     }
@@ -116,6 +159,78 @@ impl Environment {
             }
         }
         known
+    }
+}
+
+/// What an artifact is made for.
+fn around(planned: &Planned) -> Option<Frame> {
+    planned.row.as_ref().map(|row| Frame {
+        kind: FrameKind::Artifact,
+        name: "row".into(),
+        site: planned.span,
+        row: Some(Row { table: row.table.as_str().into(), number: row.number }),
+    })
+}
+
+/// Keeps lines of what is written, and wants no more behind them.
+struct Window {
+    /// The lines, from 1.
+    wanted: Range<usize>,
+    /// The line that is being written, and how many of its bytes and of those before it there are.
+    line: usize,
+    position: usize,
+    /// Where the wanted lines start.
+    start: usize,
+    text: Vec<u8>,
+    /// Whether the last byte was a line break.
+    ended: bool,
+}
+
+impl Window {
+    fn new(lines: Range<usize>) -> Self {
+        let first = lines.start.max(1);
+        let wanted = first..lines.end.max(first);
+        Self { wanted, line: 1, position: 0, start: 0, text: Vec::new(), ended: true }
+    }
+
+    fn is_full(&self) -> bool {
+        self.line >= self.wanted.end
+    }
+
+    /// How many lines there are, where all were written.
+    fn lines(&self) -> Option<usize> {
+        (!self.is_full()).then(|| self.line - usize::from(self.ended))
+    }
+}
+
+impl io::Write for Window {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.is_full() {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let breaks = memchr::memchr_iter(b'\n', rest);
+            let wanted = self.line >= self.wanted.start;
+            let lines = if wanted { self.wanted.end } else { self.wanted.start } - self.line;
+            // The end of the last of so many lines; `lines` is at least 1.
+            let end = if wanted || breaks.clone().count() >= lines { breaks.clone().nth(lines - 1) } else { None };
+            let (part, next) = rest.split_at(end.map_or(rest.len(), |at| at + 1));
+            self.line += end.map_or_else(|| breaks.count(), |_| lines);
+            self.position += part.len();
+            self.ended = part.ends_with(b"\n");
+            if wanted {
+                self.text.extend_from_slice(part);
+            } else {
+                self.start = self.position;
+            }
+            rest = next;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -34,8 +34,15 @@ pub(crate) struct Ready {
     pub(crate) library: Library,
     pub(crate) checked: Checked,
     delimiters: Delimiters,
-    programs: BTreeMap<(usize, Option<ViewId>), Program>,
+    programs: BTreeMap<(usize, Option<ViewId>), Compiled>,
     engine: OnceLock<Result<Engine, Diagnostics>>,
+}
+
+/// A program, and the same to be traced, made when that is asked for.
+#[derive(Debug)]
+struct Compiled {
+    program: Program,
+    traced: OnceLock<Option<Program>>,
 }
 
 /// What a template is rendered with.
@@ -74,10 +81,10 @@ impl Ready {
     ) -> Self {
         let mut programs = BTreeMap::new();
         if renderer == Renderer::Segments {
-            let inputs = Inputs { library: &library, globals, checked: &checked, tables, context };
+            let inputs = Inputs { library: &library, globals, checked: &checked, tables, context, traced: false };
             for Entrance { template, row, .. } in entrances {
                 if let Ok(program) = segment::build(&inputs, *template, *row) {
-                    programs.insert((*template, *row), program);
+                    programs.insert((*template, *row), Compiled { program, traced: OnceLock::new() });
                 }
             }
         }
@@ -107,6 +114,20 @@ impl Ready {
         Tracer::new(&self.library, &self.checked, self.delimiters, known)
     }
 
+    /// The program of a template that is built to be traced; nothing where Tera has to trace it.
+    pub(crate) fn traceable(
+        &self,
+        (template, view): (usize, Option<ViewId>),
+        (globals, tables, context): (&Globals, &Tables, &Context),
+    ) -> Option<&Program> {
+        let (library, checked) = (&self.library, &self.checked);
+        let made = || {
+            let inputs = Inputs { library, globals, checked, tables, context, traced: true };
+            segment::build(&inputs, template, view).ok()
+        };
+        self.programs.get(&(template, view))?.traced.get_or_init(made).as_ref()
+    }
+
     /// How many templates have programs.
     #[cfg(test)]
     pub(crate) fn programs(&self) -> usize {
@@ -122,7 +143,7 @@ impl Ready {
         sink: &mut dyn io::Write,
     ) -> Result<(), Failed> {
         let name = &self.library.templates[template].name;
-        let Some(program) = self.programs.get(&(template, view)) else {
+        let Some(Compiled { program, .. }) = self.programs.get(&(template, view)) else {
             let context = (setting.context)();
             return Ok(self.engine()?.render(&self.library, name, format, &context, sink)?);
         };
@@ -138,7 +159,7 @@ impl Ready {
                 };
                 Err(Failed { failure, rows })
             }
-            Err(Stop::Value) => {
+            Err(Stop::Value | Stop::Seen) => {
                 // The engine says what is wrong with the value; what it prints until then is not wanted.
                 let context = (setting.context)();
                 self.engine()?.render(&self.library, name, format, &context, &mut io::sink())?;
@@ -149,7 +170,7 @@ impl Ready {
 
     /// The value of the expression of a library that has just one; see [`super::check::check_expression`].
     pub(crate) fn evaluate(&self, view: Option<ViewId>, setting: Setting<'_>) -> Result<Data, Diagnostic> {
-        if let Some(program) = self.programs.get(&(0, view))
+        if let Some(Compiled { program, .. }) = self.programs.get(&(0, view))
             && let Ok(value) = program.evaluate(&setting.facts, setting.row)
         {
             return Ok(value);

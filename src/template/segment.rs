@@ -6,6 +6,9 @@
 //! one and are never held, a cell goes from the table's bytes into the artifact's. A construct that a program cannot
 //! express is [`Declined`] when it is built, and the template is left to Tera, which is also what programs are
 //! tested against: both give the same bytes, or the program was declined.
+//!
+//! A program that is built to be traced has more in it: notes of what is printed and of what is entered, which
+//! [`trace`] makes origins of. What it cannot attribute is declined when it is built, too.
 
 use std::sync::Arc;
 
@@ -14,11 +17,14 @@ use tera::{Map, Value as Data};
 use super::filter;
 use super::syntax::{BinaryOperator, LoopField};
 use super::test;
+use crate::origin::{self, FrameKind};
+use crate::source::Span;
 
 mod build;
 mod run;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub(crate) use build::{Inputs, build};
 pub(crate) use run::{Facts, Stop};
@@ -58,6 +64,33 @@ enum Segment {
     Continue,
     /// The end of the loop.
     Break,
+    /// What prints, with what it is; only where the program is built to be traced, as all that follows.
+    Noted { note: Note, segment: Box<Segment> },
+    /// What is printed within an include, a block or a component.
+    Within { entered: Entered, body: Vec<Segment> },
+}
+
+/// What a segment prints.
+#[derive(Debug)]
+enum Note {
+    /// Text of the template.
+    Text(Span),
+    /// The value of an expression, with the filters that it passes; of a constant, the project's value that it is.
+    Value { expression: Span, filters: Arc<[Arc<str>]>, given: Option<Arc<str>> },
+}
+
+/// Something that is entered.
+#[derive(Debug)]
+struct Entered {
+    kind: FrameKind,
+    name: Arc<str>,
+    site: Span,
+}
+
+impl Entered {
+    fn frame(&self, row: Option<origin::Row>) -> origin::Frame {
+        origin::Frame { kind: self.kind, name: Arc::clone(&self.name), site: self.site, row }
+    }
 }
 
 /// What is done in each round.
@@ -68,6 +101,8 @@ struct Body {
     slots: Box<[usize]>,
     /// Whether it is only text and cells of the loop's own row that the format has no say in.
     flat: bool,
+    /// The loop, for those who trace it.
+    entered: Option<Box<Entered>>,
 }
 
 /// What a loop walks.
@@ -101,6 +136,8 @@ struct Cell {
 #[derive(Debug, Clone)]
 enum Expr {
     Constant(Data),
+    /// One of the project's values, or all of them where it has no name; only to be traced.
+    Given { name: Arc<str>, value: Data },
     Slot(usize),
     Cell(Cell),
     /// Whether a reference leads to a row.

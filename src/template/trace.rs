@@ -8,6 +8,8 @@
 
 mod instrument;
 
+pub(super) use instrument::{has_super, names_of_filters};
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};

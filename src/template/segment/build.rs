@@ -6,19 +6,25 @@
 //! component has as many copies as it has calls.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tera::value::Key;
 use tera::{Context, Map, Value as Data};
 
-use super::{Arguments, Body, Call, Cell, Comprehension, Declined, Expr, Over, Place, Program, Segment};
+use super::{
+    Arguments, Body, Call, Cell, Comprehension, Declined, Entered, Expr, Note, Over, Place, Program, Segment,
+};
+use crate::origin::FrameKind;
+use crate::source::Span;
 use crate::table::{Column, ColumnType, Schema, Tables};
 use crate::template::check::{Checked, DEEPEST_CALL, Globals};
 use crate::template::syntax::{
     Argument, BinaryOperator, Branch, ComponentArgument, ComponentCall, Entry, Expression, ExpressionKind,
     FilterCall, Item, Name, Node, NodeKind, UnaryOperator, collect_blocks,
 };
+use crate::template::trace::{has_super, names_of_filters};
 use crate::template::types::ViewId;
 use crate::template::{Library, filter, test};
 
@@ -37,6 +43,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) tables: &'a Tables,
     /// The values that are the same for every artifact.
     pub(crate) context: &'a Context,
+    /// Whether the program is to be traced.
+    pub(crate) traced: bool,
 }
 
 /// Builds the program of a template; `row` is the view of the row that its artifacts are bound to.
@@ -58,6 +66,7 @@ pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -
         branches: 0,
         depth: 0,
         length: 0,
+        asked: false,
         needed: vec![Vec::new()],
         blocks: Vec::new(),
         walking: Vec::new(),
@@ -65,7 +74,15 @@ pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -
     let mut scope = Scope { frames: vec![Frame::default()], base: 0, round: None, caller: None };
     for name in ["project", "environment", "values"] {
         if let Some(value) = inputs.context.get(name) {
-            scope.bind(name, Binding::Value(Expr::Constant(value.clone())));
+            let value = value.clone();
+            scope.bind(
+                name,
+                Binding::Value(if inputs.traced && name == "values" {
+                    Expr::Given { name: "".into(), value }
+                } else {
+                    Expr::Constant(value)
+                }),
+            );
         }
     }
     for (name, view) in &inputs.globals.tables {
@@ -94,6 +111,8 @@ struct Builder<'a> {
     depth: usize,
     /// How many segments there are.
     length: usize,
+    /// Whether the expression only decides, and nothing is made of it.
+    asked: bool,
     /// For each level, the columns that are asked for of its row.
     needed: Vec<Vec<bool>>,
     /// The bodies of each block of the templates that are being built, most derived first.
@@ -220,6 +239,49 @@ impl<'a> Builder<'a> {
         self.push(out, Segment::Literal(text.into()))
     }
 
+    fn span(&self, template: usize, range: &Range<usize>) -> Span {
+        self.inputs.library.templates[template].span(range.clone())
+    }
+
+    /// Builds what is printed within something that is entered.
+    fn within(
+        &mut self,
+        kind: FrameKind,
+        name: &str,
+        site: Span,
+        out: &mut Vec<Segment>,
+        build: impl FnOnce(&mut Self, &mut Vec<Segment>) -> Built<()>,
+    ) -> Built<()> {
+        if !self.inputs.traced {
+            return build(self, out);
+        }
+        let mut body = Vec::new();
+        build(self, &mut body)?;
+        self.push(out, Segment::Within { entered: Entered { kind, name: name.into(), site }, body })
+    }
+
+    /// Adds what prints an expression.
+    fn printing(
+        &mut self,
+        template: usize,
+        expression: &Expression,
+        given: Option<Arc<str>>,
+        segment: Segment,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        match segment {
+            segment if self.inputs.traced => {
+                let mut filters = Vec::new();
+                names_of_filters(expression, &mut filters);
+                let expression = self.span(template, &expression.range);
+                let note = Note::Value { expression, filters: filters.into(), given };
+                self.push(out, Segment::Noted { note, segment: Box::new(segment) })
+            }
+            Segment::Literal(text) => self.literal(out, &text),
+            segment => self.push(out, segment),
+        }
+    }
+
     /// Builds a template with its parents.
     fn template(&mut self, template: usize, scope: &mut Scope<'a>, out: &mut Vec<Segment>) -> Built<()> {
         let library = self.inputs.library;
@@ -264,10 +326,24 @@ impl<'a> Builder<'a> {
             NodeKind::Comment | NodeKind::Extends(_) | NodeKind::Component(_) => Ok(()),
             NodeKind::Text { trimmed } => {
                 let text = &self.inputs.library.templates[template].tree.source()[trimmed.clone()];
+                if self.inputs.traced && !text.is_empty() {
+                    let note = Note::Text(self.span(template, trimmed));
+                    let segment = Box::new(Segment::Literal(text.into()));
+                    return self.push(out, Segment::Noted { note, segment });
+                }
                 self.literal(out, text)
+            }
+            NodeKind::Print(expression) if has_super(expression) => {
+                let site = self.span(template, &expression.range);
+                self.within(FrameKind::Block, "super", site, out, |builder, out| {
+                    builder.print(template, expression, scope, out)
+                })
             }
             NodeKind::Print(expression) => self.print(template, expression, scope, out),
             NodeKind::Set { name, value, global } => self.set(template, name, value, *global, scope, out),
+            NodeKind::SetBlock { .. } | NodeKind::Filter { .. } if self.inputs.traced => {
+                Err(Declined("captured text, whose parts are not followed"))
+            }
             NodeKind::SetBlock { name, filters, body, global } => {
                 let mut segments = Vec::new();
                 self.nodes(template, body, scope, &mut segments)?;
@@ -290,9 +366,17 @@ impl<'a> Builder<'a> {
                 inner.open(self.branches);
                 inner.base = inner.frames.len() - 1;
                 inner.round = None;
-                self.template(included, &mut inner, out)
+                let site = self.span(template, &node.range);
+                self.within(FrameKind::Include, &name.text, site, out, |builder, out| {
+                    builder.template(included, &mut inner, out)
+                })
             }
-            NodeKind::Block { name, .. } => self.block(&name.text, 0, scope, out),
+            NodeKind::Block { name, .. } => {
+                let site = self.span(template, &name.range);
+                self.within(FrameKind::Block, &name.text, site, out, |builder, out| {
+                    builder.block(&name.text, 0, scope, out)
+                })
+            }
             NodeKind::For { key, value, target, body, otherwise } => {
                 let mut rest = Vec::new();
                 if let Some(otherwise) = otherwise {
@@ -312,7 +396,12 @@ impl<'a> Builder<'a> {
                 let base = scope.base;
                 scope.frames[base].variables.extend(inner.frames.swap_remove(base).variables);
                 let flat = segments.iter().all(is_flat);
-                let body = Body { segments, slots, flat };
+                let tag = key.as_ref().unwrap_or(value).range.start..target.range.end;
+                let entered = self.inputs.traced.then(|| {
+                    let (kind, name) = (FrameKind::Loop, value.text.as_str().into());
+                    Box::new(Entered { kind, name, site: self.span(template, &tag) })
+                });
+                let body = Body { segments, slots, flat, entered };
                 self.push(out, Segment::For { over, body, otherwise: rest })
             }
             NodeKind::If { branches, otherwise } => {
@@ -361,7 +450,7 @@ impl<'a> Builder<'a> {
         let mut rest = Vec::new();
         let mut certain = false;
         for branch in branches {
-            let condition = self.truth(template, &branch.condition, scope)?;
+            let condition = self.condition(template, &branch.condition, scope)?;
             if let Expr::Constant(value) = &condition {
                 if !value.is_truthy() {
                     continue;
@@ -493,7 +582,7 @@ impl<'a> Builder<'a> {
             ExpressionKind::Parenthesis(inner) => return self.print(template, inner, scope, out),
             ExpressionKind::Call(call) => return self.component(template, call, None, scope, out),
             ExpressionKind::Ternary { condition, then, otherwise } => {
-                let condition = self.truth(template, condition, scope)?;
+                let condition = self.condition(template, condition, scope)?;
                 let (mut yes, mut no) = (Vec::new(), Vec::new());
                 self.print(template, then, scope, &mut yes)?;
                 self.print(template, otherwise, scope, &mut no)?;
@@ -513,9 +602,20 @@ impl<'a> Builder<'a> {
         }
         let site = self.sites.get(&(template, expression.range.start, expression.range.end)).copied();
         match (self.expression(template, expression, scope)?, site) {
-            (Expr::Constant(value), None) => self.literal(out, &value.to_string()),
-            (Expr::Cell(cell), site) => self.push(out, Segment::Cell { cell, site }),
-            (value, site) => self.push(out, Segment::Value { value, site }),
+            (Expr::Constant(value), None) => {
+                let text = Segment::Literal(value.to_string().into());
+                self.printing(template, expression, None, text, out)
+            }
+            (Expr::Given { name, value }, None) => {
+                let text = Segment::Literal(value.to_string().into());
+                self.printing(template, expression, Some(name), text, out)
+            }
+            (Expr::Cell(cell), site) => {
+                self.printing(template, expression, None, Segment::Cell { cell, site }, out)
+            }
+            (value, site) => {
+                self.printing(template, expression, None, Segment::Value { value, site }, out)
+            }
         }
     }
 
@@ -564,6 +664,9 @@ impl<'a> Builder<'a> {
             inner.bind(name, binding);
         }
         if let Some(body) = body {
+            if self.inputs.traced {
+                return Err(Declined("the body of a component's call, whose parts are not followed"));
+            }
             let mut segments = Vec::new();
             self.nodes(body.template, body.nodes, &mut body.scope.clone(), &mut segments)?;
             if segments.iter().all(is_certain) {
@@ -576,7 +679,10 @@ impl<'a> Builder<'a> {
             }
         }
         self.depth += 1;
-        self.nodes(home, &definition.body, &mut inner, out)?;
+        let site = self.span(template, &call.name.range);
+        self.within(FrameKind::Component, &definition.name.text, site, out, |builder, out| {
+            builder.nodes(home, &definition.body, &mut inner, out)
+        })?;
         self.depth -= 1;
         Ok(())
     }
@@ -603,7 +709,7 @@ impl<'a> Builder<'a> {
             return Ok(Binding::Cell(way, column));
         }
         let value = self.expression(template, value, scope)?;
-        if let Expr::Constant(_) = value {
+        if let Expr::Constant(_) | Expr::Given { .. } = value {
             return Ok(Binding::Value(value));
         }
         let slot = self.slot();
@@ -673,6 +779,14 @@ impl<'a> Builder<'a> {
         Cell { row: self.place(way, Some(column)), column }
     }
 
+    /// An expression that decides, but is nothing that a value is made of.
+    fn condition(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
+        let before = std::mem::replace(&mut self.asked, true);
+        let built = self.truth(template, expression, scope);
+        self.asked = before;
+        built
+    }
+
     /// An expression that is only asked whether it holds.
     fn truth(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
         if let Some(way) = self.way(expression, scope)? {
@@ -690,6 +804,7 @@ impl<'a> Builder<'a> {
                 Ok(logic(*operator, left, right))
             }
             _ => match table_of(expression, scope) {
+                Some(_) if self.inputs.traced && !self.asked => Err(Declined("a table that is made a truth")),
                 Some(view) => self.count(view),
                 None => self.expression(template, expression, scope),
             },
@@ -707,6 +822,14 @@ impl<'a> Builder<'a> {
 
     fn expression(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
         let built = self.bare(template, expression, scope)?;
+        if let Expr::Given { name, value } = &built {
+            // Where it only decides, what it is called does not matter.
+            match &**name {
+                _ if self.asked => return Ok(Expr::Constant(value.clone())),
+                "" => return Err(Declined("all values together")),
+                _ => {}
+            }
+        }
         let place = (template, expression.range.start, expression.range.end);
         Ok(if self.inputs.checked.plain.contains(&place) { Expr::Plain(Box::new(built)) } else { built })
     }
@@ -732,6 +855,9 @@ impl<'a> Builder<'a> {
                 Some(Binding::Value(value)) => value.clone(),
                 Some(Binding::Table(view)) => {
                     let inputs = self.inputs;
+                    if inputs.traced && !self.asked {
+                        return Err(Declined("a list of rows, which are not followed"));
+                    }
                     Expr::List(self.table(&inputs.globals.views[view.0].table)?)
                 }
                 Some(Binding::Row(_) | Binding::Cell(..)) => return Err(Declined("a row as a value")),
@@ -750,10 +876,23 @@ impl<'a> Builder<'a> {
                     return Err(Declined("a row as a value"));
                 }
                 if self.way(base, scope)?.is_some() {
+                    if self.inputs.traced && !self.asked {
+                        return Err(Declined("a column that is not there, which is not followed"));
+                    }
                     // The target does not insist on the column, and the project does not have it.
                     return Ok(Expr::Constant(Data::none()));
                 }
-                match self.expression(template, base, scope)? {
+                let base = match base.kind.as_ref() {
+                    // The values as a whole are nothing but the base of one of them.
+                    ExpressionKind::Variable(_) => self.bare(template, base, scope)?,
+                    _ => self.expression(template, base, scope)?,
+                };
+                match base {
+                    Expr::Given { name: outer, value } => {
+                        let entry = value.as_map().and_then(|map| map.get(&Key::Str(name)));
+                        let value = entry.cloned().unwrap_or_else(Data::undefined);
+                        Expr::Given { name: if outer.is_empty() { name.into() } else { outer }, value }
+                    }
                     Expr::Constant(value) => {
                         let entry = value.as_map().and_then(|map| map.get(&Key::Str(name)));
                         Expr::Constant(entry.cloned().unwrap_or_else(Data::undefined))
@@ -805,14 +944,15 @@ impl<'a> Builder<'a> {
                 Expr::Test { base, test, arguments, negated: *negated }
             }
             ExpressionKind::Ternary { condition, then, otherwise } => Expr::If(Box::new([
-                self.truth(template, condition, scope)?,
+                self.condition(template, condition, scope)?,
                 self.expression(template, then, scope)?,
                 self.expression(template, otherwise, scope)?,
             ])),
             ExpressionKind::Comprehension { element, key, value, target, condition } => {
                 let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
                 inner.round = None;
-                let condition = condition.as_ref().map(|it| self.truth(template, it, &inner)).transpose()?;
+                let condition = condition.as_ref();
+                let condition = condition.map(|it| self.condition(template, it, &inner)).transpose()?;
                 let element = self.expression(template, element, &inner)?;
                 self.leave(&mut over);
                 Expr::Comprehension(Box::new(Comprehension { over: Arc::new(over), condition, element }))
@@ -948,6 +1088,7 @@ fn is_flat(segment: &Segment) -> bool {
     match segment {
         Segment::Literal(_) => true,
         Segment::Cell { cell, site: None } => cell.row.up == 0 && cell.row.references.is_empty(),
+        Segment::Noted { segment, .. } => is_flat(segment),
         _ => false,
     }
 }
@@ -965,6 +1106,8 @@ fn is_certain(segment: &Segment) -> bool {
         Segment::For { over, body, otherwise } => {
             is_walkable(over) && body.segments.iter().chain(otherwise).all(is_certain)
         }
+        Segment::Noted { segment, .. } => is_certain(segment),
+        Segment::Within { body, .. } => body.iter().all(is_certain),
     }
 }
 
@@ -980,6 +1123,7 @@ fn has_value(expression: &Expr) -> bool {
     use BinaryOperator as Op;
     match expression {
         Expr::Constant(_)
+        | Expr::Given { .. }
         | Expr::Slot(_)
         | Expr::Cell(_)
         | Expr::Present(_)

@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use tera::value::Key;
 use tera::{Kwargs, Map, Number, Value as Data};
 
+use super::trace::Trace;
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::format::{self, Emitter};
+use crate::origin::Input;
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
 use crate::template::filter::{self, printed};
@@ -35,13 +38,17 @@ pub(crate) enum Stop {
     Output(Vec<(String, usize)>),
     /// A value does not do for what is done with it; the engine says so better.
     Value,
+    /// All that was wanted has been seen.
+    Seen,
 }
 
 /// A loop that is being walked, or the artifact itself.
-struct Frame<'f> {
-    parent: Option<&'f Frame<'f>>,
+pub(super) struct Frame<'f> {
+    pub(super) parent: Option<&'f Frame<'f>>,
     /// The row, with its table's number.
-    row: Option<(usize, Passing<'f>)>,
+    pub(super) row: Option<(usize, Passing<'f>)>,
+    /// What the reference to the row was made of, if that is wanted.
+    pub(super) made_of: &'f [Input],
     index: usize,
     /// How many rounds there are.
     length: usize,
@@ -49,11 +56,11 @@ struct Frame<'f> {
 
 impl<'f> Frame<'f> {
     /// The frame of an artifact; the table of its row is the first that its program names.
-    fn of_artifact(row: Option<Passing<'f>>) -> Self {
-        Self { parent: None, row: row.map(|row| (0, row)), index: 0, length: 1 }
+    pub(super) fn of_artifact(row: Option<Passing<'f>>) -> Self {
+        Self { parent: None, row: row.map(|row| (0, row)), made_of: &[], index: 0, length: 1 }
     }
 
-    fn up(&'f self, levels: usize) -> &'f Frame<'f> {
+    pub(super) fn up(&'f self, levels: usize) -> &'f Frame<'f> {
         let mut frame = self;
         for _ in 0..levels {
             // A place never counts more levels than it was built below.
@@ -71,18 +78,20 @@ impl<'f> Frame<'f> {
 
 /// What comes after a segment.
 #[derive(PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     On,
     Continue,
     Break,
 }
 
-struct Run<'a, 'e, W> {
-    program: &'a Program,
+pub(super) struct Run<'a, 'e, W> {
+    pub(super) program: &'a Program,
     facts: &'a Facts<'a>,
-    tables: Vec<&'a Table>,
+    pub(super) tables: Vec<&'a Table>,
     slots: Vec<Data>,
-    emitter: &'e mut Emitter<W>,
+    pub(super) emitter: &'e mut Emitter<W>,
+    /// What is recorded, if the program is traced.
+    pub(super) trace: Option<Trace>,
     /// The text of the captures that are open, with marks; the innermost last.
     captured: Vec<String>,
 }
@@ -110,7 +119,7 @@ impl Program {
         Ok(run.slots.swap_remove(*slot))
     }
 
-    fn run<'a, 'e, W: Write>(
+    pub(super) fn run<'a, 'e, W: Write>(
         &'a self,
         facts: &'a Facts<'a>,
         emitter: &'e mut Emitter<W>,
@@ -122,6 +131,7 @@ impl Program {
             tables: tables.ok_or(Stop::Value)?,
             slots: vec![Data::undefined(); self.slots],
             emitter,
+            trace: None,
             captured: Vec::new(),
         })
     }
@@ -134,7 +144,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Stop::Output(rows.map(|(table, row)| (self.program.tables[*table].clone(), row.number())).collect())
     }
 
-    fn segments(&mut self, segments: &'a [Segment], frame: &Frame<'_>) -> Result<Flow, Stop> {
+    pub(super) fn segments(&mut self, segments: &'a [Segment], frame: &Frame<'_>) -> Result<Flow, Stop> {
         for segment in segments {
             let flow = self.segment(segment, frame)?;
             if flow != Flow::On {
@@ -144,7 +154,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(Flow::On)
     }
 
-    fn segment(&mut self, segment: &'a Segment, frame: &Frame<'_>) -> Result<Flow, Stop> {
+    pub(super) fn segment(&mut self, segment: &'a Segment, frame: &Frame<'_>) -> Result<Flow, Stop> {
         match segment {
             Segment::Literal(text) => self.literal(text, frame)?,
             Segment::Cell { cell, site } => match self.cell(cell, frame) {
@@ -160,7 +170,13 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 let value = self.value(value, frame)?;
                 self.print(&value, *site, frame)?;
             }
-            Segment::Set { slot, value } => self.slots[*slot] = self.value(value, frame)?,
+            Segment::Set { slot, value } => {
+                self.slots[*slot] = self.value(value, frame)?;
+                if self.trace.is_some() {
+                    let inputs = self.inputs(value, frame)?;
+                    self.note_slot(*slot, inputs);
+                }
+            }
             Segment::Capture { slot, body, filters } => {
                 self.captured.push(String::new());
                 let flow = self.segments(body, frame);
@@ -182,20 +198,22 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 }
                 return self.segments(otherwise, frame);
             }
-            Segment::For { over: Over::Table { table, needed }, body, otherwise }
+            Segment::For { over: Over::Table { table: number, needed }, body, otherwise }
                 if body.flat && self.captured.is_empty() && self.emitter.unseen().is_some() =>
             {
-                let table = self.tables[*table];
-                if table.is_empty() {
+                if self.tables[*number].is_empty() {
                     return self.segments(otherwise, frame);
                 }
-                self.flat_rounds(table, needed, body, frame)?;
+                self.flat_rounds(*number, needed, body, frame)?;
             }
             Segment::For { over, body, otherwise } => {
                 let mut rounds = 0;
                 self.rounds(over, frame, &mut |run, frame| {
                     rounds += 1;
-                    run.round(body, frame)
+                    match &body.entered {
+                        Some(entered) => run.entered(entered, true, frame, |run| run.round(body, frame)),
+                        None => run.round(body, frame),
+                    }
                 })?;
                 if rounds == 0 {
                     return self.segments(otherwise, frame);
@@ -203,6 +221,10 @@ impl<'a, W: Write> Run<'a, '_, W> {
             }
             Segment::Continue => return Ok(Flow::Continue),
             Segment::Break => return Ok(Flow::Break),
+            Segment::Noted { note, segment } => return self.noted(note, segment, frame),
+            Segment::Within { entered, body } => {
+                return self.entered(entered, false, frame, |run| run.segments(body, frame));
+            }
         }
         Ok(Flow::On)
     }
@@ -210,27 +232,39 @@ impl<'a, W: Write> Run<'a, '_, W> {
     /// All rounds of a loop over a table whose body is flat: each row's text is put together without a look at it.
     fn flat_rounds(
         &mut self,
-        table: &Table,
+        number: usize,
         needed: &[bool],
-        body: &Body,
+        body: &'a Body,
         frame: &Frame<'_>,
     ) -> Result<(), Stop> {
+        let table = self.tables[number];
         let mut rows = table.walk(self.facts.sources, needed);
         while let Some(row) = rows.next() {
             let Some(out) = self.emitter.unseen() else { return Err(Stop::Value) };
+            let begun = out.len();
             for segment in &body.segments {
                 match segment {
                     Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                    Segment::Cell { cell, .. } => match row.cell(cell.column) {
-                        CellRef::Text(text) => out.extend_from_slice(text.as_bytes()),
-                        // The checks let only scalars that are there be printed.
-                        CellRef::Absent | CellRef::Value(Value::Absent | Value::List(_) | Value::Ref(_)) => {
-                            return Err(Stop::Value);
-                        }
-                        CellRef::Value(value) => out.extend_from_slice(value.text().as_bytes()),
+                    Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
+                    Segment::Noted { segment, .. } => match &**segment {
+                        Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                        Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
+                        _ => return Err(Stop::Value),
                     },
                     _ => return Err(Stop::Value),
                 }
+            }
+            if let (Some(trace), Some(entered)) = (&self.trace, &body.entered)
+                && self.emitter.position() > trace.wanted.start
+            {
+                // The row reaches into what is wanted: it is rendered again, with notes.
+                if let Some(out) = self.emitter.unseen() {
+                    out.truncate(begun);
+                }
+                let (index, length) = (row.number(), table.len());
+                let inner =
+                    Frame { parent: Some(frame), row: Some((number, row)), made_of: &[], index, length };
+                self.entered(entered, true, &inner, |run| run.round(body, &inner))?;
             }
             self.emitter.settle().map_err(|_| self.output(frame))?;
         }
@@ -241,12 +275,13 @@ impl<'a, W: Write> Run<'a, '_, W> {
     fn round(&mut self, body: &'a Body, frame: &Frame<'_>) -> Result<bool, Stop> {
         for slot in &body.slots {
             self.slots[*slot] = Data::undefined();
+            self.note_slot(*slot, Vec::new());
         }
         Ok(self.segments(&body.segments, frame)? != Flow::Break)
     }
 
     /// Calls `round` with a frame for each round, until it wants no more.
-    fn rounds(
+    pub(super) fn rounds(
         &mut self,
         over: &'a Over,
         frame: &Frame<'_>,
@@ -259,7 +294,8 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 let length = table.len();
                 while let Some(row) = rows.next() {
                     let index = row.number();
-                    let inner = Frame { parent: Some(frame), row: Some((*number, row)), index, length };
+                    let inner =
+                        Frame { parent: Some(frame), row: Some((*number, row)), made_of: &[], index, length };
                     if !round(self, &inner)? {
                         break;
                     }
@@ -268,16 +304,27 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Over::References { cell, table: number } => {
                 let table = self.tables[*number];
                 let CellRef::Value(Value::List(entries)) = self.cell(cell, frame) else { return Ok(()) };
+                let mut made_of = IndexSet::new();
+                if self.trace.is_some() {
+                    self.touch(&cell.row, Some(cell.column), frame, &mut made_of);
+                }
+                let made_of: Vec<Input> = made_of.into_iter().collect();
                 for (index, entry) in entries.iter().enumerate() {
                     let Value::Ref(row) = entry else { return Err(Stop::Value) };
                     let row = table.passing(*row).map(|row| (*number, row));
-                    let inner = Frame { parent: Some(frame), row, index, length: entries.len() };
+                    let (made_of, length) = (&made_of[..], entries.len());
+                    let inner = Frame { parent: Some(frame), row, made_of, index, length };
                     if !round(self, &inner)? {
                         break;
                     }
                 }
             }
             Over::Value { value, key, slot } => {
+                if self.trace.is_some() {
+                    let inputs = self.inputs(value, frame)?;
+                    key.iter().for_each(|key| self.note_slot(*key, inputs.clone()));
+                    self.note_slot(*slot, inputs);
+                }
                 let value = self.value(value, frame)?;
                 let entries: Vec<(Option<Data>, Data)> = if let Some(list) = value.as_array() {
                     list.iter().map(|element| (None, element.clone())).collect()
@@ -294,7 +341,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
                         self.slots[*key] = name;
                     }
                     self.slots[*slot] = value;
-                    let inner = Frame { parent: Some(frame), row: None, index, length };
+                    let inner = Frame { parent: Some(frame), row: None, made_of: &[], index, length };
                     if !round(self, &inner)? {
                         break;
                     }
@@ -376,14 +423,14 @@ impl<'a, W: Write> Run<'a, '_, W> {
         cells.and_then(|cells| cells.get(cell.column)).map_or(CellRef::Absent, CellRef::from)
     }
 
-    fn present(&self, place: &Place, frame: &Frame<'_>) -> bool {
+    pub(super) fn present(&self, place: &Place, frame: &Frame<'_>) -> bool {
         if place.references.is_empty() {
             return frame.row(place).is_some();
         }
         self.referred(place, frame).is_some()
     }
 
-    fn holds(&mut self, condition: &'a Expr, frame: &Frame<'_>) -> Result<bool, Stop> {
+    pub(super) fn holds(&mut self, condition: &'a Expr, frame: &Frame<'_>) -> Result<bool, Stop> {
         Ok(match condition {
             Expr::Present(place) => self.present(place, frame),
             Expr::Not(operand) => !self.holds(operand, frame)?,
@@ -413,7 +460,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
 
     fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {
         Ok(match expression {
-            Expr::Constant(value) => value.clone(),
+            Expr::Constant(value) | Expr::Given { value, .. } => value.clone(),
             Expr::Slot(slot) => self.slots[*slot].clone(),
             Expr::Cell(cell) => data(self.cell(cell, frame)),
             Expr::List(table) => {
@@ -537,6 +584,20 @@ impl<'a, W: Write> Run<'a, '_, W> {
             }
         }))
     }
+}
+
+/// Appends a cell of a row that the format has no say in.
+#[inline]
+fn flat_cell(cell: &Cell, row: &Passing<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+    match row.cell(cell.column) {
+        CellRef::Text(text) => out.extend_from_slice(text.as_bytes()),
+        // The checks let only scalars that are there be printed.
+        CellRef::Absent | CellRef::Value(Value::Absent | Value::List(_) | Value::Ref(_)) => {
+            return Err(Stop::Value);
+        }
+        CellRef::Value(value) => out.extend_from_slice(value.text().as_bytes()),
+    }
+    Ok(())
 }
 
 /// A cell as the engine sees it; a reference has no place in a value.

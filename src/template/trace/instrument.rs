@@ -579,7 +579,7 @@ fn grouped_by(target: &Expression) -> Option<Vec<String>> {
 }
 
 /// The filters that an expression's value passes, the first one first.
-fn names_of_filters(expression: &Expression, names: &mut Vec<Arc<str>>) {
+pub(in crate::template) fn names_of_filters(expression: &Expression, names: &mut Vec<Arc<str>>) {
     match expression.kind.as_ref() {
         ExpressionKind::Filter { base, filter } => {
             names_of_filters(base, names);
@@ -608,7 +608,7 @@ fn is_super(expression: &Expression) -> bool {
 }
 
 /// Whether the value of an expression may be the parent's block.
-fn has_super(expression: &Expression) -> bool {
+pub(in crate::template) fn has_super(expression: &Expression) -> bool {
     match expression.kind.as_ref() {
         ExpressionKind::Parenthesis(inner) => has_super(inner),
         ExpressionKind::Filter { base, .. } => has_super(base),
