@@ -151,9 +151,8 @@ fn origins<'a>(
     sources: &Sources,
     query: &Query,
 ) -> Result<Found<'a>, Vec<Diagnostic>> {
-    let excerpt = environment
-        .trace(planned, sources, query.lines.clone())
-        .map_err(|failure| vec![failed(failure)])?;
+    let excerpt =
+        environment.trace(planned, sources, query.lines.clone()).map_err(|failure| vec![failed(failure)])?;
     if let Some(lines) = excerpt.lines.filter(|lines| query.lines.start > *lines) {
         return Err(vec![no_line(query, lines)]);
     }

@@ -214,7 +214,8 @@ impl io::Write for Window {
             let wanted = self.line >= self.wanted.start;
             let lines = if wanted { self.wanted.end } else { self.wanted.start } - self.line;
             // The end of the last of so many lines; `lines` is at least 1.
-            let end = if wanted || breaks.clone().count() >= lines { breaks.clone().nth(lines - 1) } else { None };
+            let end =
+                if wanted || breaks.clone().count() >= lines { breaks.clone().nth(lines - 1) } else { None };
             let (part, next) = rest.split_at(end.map_or(rest.len(), |at| at + 1));
             self.line += end.map_or_else(|| breaks.count(), |_| lines);
             self.position += part.len();

@@ -81,7 +81,8 @@ impl Ready {
     ) -> Self {
         let mut programs = BTreeMap::new();
         if renderer == Renderer::Segments {
-            let inputs = Inputs { library: &library, globals, checked: &checked, tables, context, traced: false };
+            let inputs =
+                Inputs { library: &library, globals, checked: &checked, tables, context, traced: false };
             for Entrance { template, row, .. } in entrances {
                 if let Ok(program) = segment::build(&inputs, *template, *row) {
                     programs.insert((*template, *row), Compiled { program, traced: OnceLock::new() });

@@ -137,7 +137,10 @@ struct Cell {
 enum Expr {
     Constant(Data),
     /// One of the project's values, or all of them where it has no name; only to be traced.
-    Given { name: Arc<str>, value: Data },
+    Given {
+        name: Arc<str>,
+        value: Data,
+    },
     Slot(usize),
     Cell(Cell),
     /// Whether a reference leads to a row.

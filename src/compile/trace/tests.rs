@@ -73,6 +73,16 @@ fn prepare(world: &dyn World) -> (Sources, Compilation) {
 fn whole(environment: &Environment, path: &str, sources: &Sources) -> Option<Excerpt> {
     let planned = environment.artifacts.iter().find(|planned| planned.path == path).unwrap();
     let excerpt = environment.trace(planned, sources, 1..usize::MAX).ok()?;
+    if environment.traceable(planned).is_some() {
+        let engine = environment.trace_by_engine(planned, sources, 1..usize::MAX).ok()?;
+        assert_eq!(excerpt, engine, "{path}");
+        for first in [2, 5] {
+            let lines = first..first + 2;
+            let some = environment.trace(planned, sources, lines.clone()).ok()?;
+            let cut = Excerpt::cut(&excerpt.text, &excerpt.pieces, lines);
+            assert_eq!(Excerpt { lines: cut.lines, ..some }, cut, "{path}");
+        }
+    }
     let mut at = 0;
     for piece in &excerpt.pieces {
         assert_eq!(piece.bytes.start, at, "{path}");
@@ -120,6 +130,91 @@ fn every_byte_of_the_repository_has_an_exact_origin() {
         }
     }
     assert!(artifacts > 10 && values > 2000, "{artifacts} artifacts, {values} values");
+}
+
+#[test]
+fn programs_tell_what_tera_tells() {
+    let component =
+        "{% component c(a, b, @values) %}{{ a.rack }}{{ b | upper }}{{ values.site }}\n{% endcomponent %}";
+    for template in [
+        "{% for r in mx %}{{ r.name }}: {{ r.host.rack | upper }}\n{% else %}none{% endfor %}",
+        "{% set h = row.host %}{{ h.name }} {{ values.site }}{{ 'lit' ~ row.note ~ values.site }}\n",
+        "{% for r in mx %}{% set x = r.note if loop.first else r.host.name %}{{ x }}/{{ x | trim }}\n{% endfor %}",
+        "{{ [q.note for q in mx if q.name != row.name] | join(sep=' ') }}{% for x in [row.name, 'a'] %}{{ x }}{% endfor %}",
+        "{{ row.name if row.note else values.site }}{{ mx | length }}{{ row.host is defined }}\n",
+        "{% if values.site == 'x' %}a{% else %}{% if mx %}b{% endif %}{{ not values.site }}{% endif %}",
+        "{% block b %}{{ row.note | default(value=values.site) }}{% include \"inc.tera\" %}{% endblock %}",
+        "{% for r in mx %}{{ <c a={r.host} b={r.note ~ values.site} /> }}{{ <c a={row.host} b={r.name} /> }}{% endfor %}",
+        "{% for r in mx %}{% set_global w = r.name %}{% if loop.last %}{% break %}{% endif %}{% endfor %}{{ w | default(value='-') }}",
+        "{{ row.name and values.site }}{{ (row.note == 'x' or row.name) }}{{ row.host.rack is containing(pat=row.note) }}",
+    ] {
+        let templates =
+            [("main.tera", format!("{component}{template}")), ("inc.tera", "<{{ row.name }}>\n".into())];
+        let (sources, compilation) = prepare(&memory(&templates));
+        let environment = &compilation.environments[0];
+        for planned in &environment.artifacts {
+            assert!(environment.traceable(planned).is_some(), "{template}");
+            assert!(whole(environment, planned.path.as_str(), &sources).is_some(), "{template}");
+        }
+    }
+}
+
+#[test]
+fn captured_text_is_left_to_tera() {
+    for template in [
+        "{% set x %}{{ row.name }}{% endset %}{{ x }}",
+        "{% filter upper %}{{ row.name }}{% endfilter %}",
+        "{% for r in mx | sort(attribute='name') %}{{ r.name }}{% endfor %}",
+        "{% component c() %}{{ body }}{% endcomponent %}{% <c> %}{{ row.name }}{% </c> %}",
+        "{{ values | length }}",
+    ] {
+        let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
+        let environment = &compilation.environments[0];
+        assert!(environment.traceable(&environment.artifacts[0]).is_none(), "{template}");
+        assert!(whole(environment, "mx-0-name", &sources).is_some(), "{template}");
+    }
+}
+
+#[test]
+fn lines_of_a_long_table_are_traced_without_the_others() {
+    let mut rows = String::from("name,note\n");
+    let mut number = 0;
+    while rows.len() < (1 << 20) + 1000 {
+        rows.push_str(&format!("host-{number},note of {number} with some text to make it longer\n"));
+        number += 1;
+    }
+    let project = "[tables.mx]\nsource = \"mx.csv\"\n[tables.mx.columns]\nname = \"string\"\nnote = \"string\"\n\
+                   [[artifact]]\ntemplate = \"main.tera\"\npath = \"main\"\n";
+    for (body, flat) in [("{{ r.name }}", true), ("{{ r.name | upper }}", false)] {
+        let template = format!("head\n{{% for r in mx %}}{body}\n  {{{{ r.note }}}}\n{{% endfor %}}tail\n");
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
+        std::fs::create_dir(folder.path().join("templates")).unwrap();
+        write("confwright.toml", project);
+        write("mx.csv", &rows);
+        write("templates/main.tera", &template);
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let (sources, compilation) = prepare(&Disk::new(root));
+        let environment = &compilation.environments[0];
+        let planned = &environment.artifacts[0];
+        for row in [0, 1, number / 2, number - 1] {
+            let line = 2 + 2 * row;
+            let excerpt = environment.trace(planned, &sources, line..line + 1).unwrap();
+            let name = format!("host-{row}");
+            let name = if flat { name } else { name.to_uppercase() };
+            assert_eq!(excerpt.text, format!("{name}\n").into_bytes());
+            assert_eq!((excerpt.first, excerpt.lines.is_none()), (line, true));
+            let row = Row { table: "mx".into(), number: row };
+            assert_eq!(
+                excerpt.pieces[0].sources(),
+                [Input::Cell { row: row.clone(), column: "name".into() }]
+            );
+            assert_eq!(excerpt.pieces[0].frames[0].row, Some(row));
+            assert_eq!(excerpt.pieces.len(), 2);
+        }
+        let behind = environment.trace(planned, &sources, 2 * number + 3..2 * number + 9).unwrap();
+        assert_eq!((behind.lines, behind.text), (Some(2 * number + 2), Vec::new()));
+    }
 }
 
 /// What a text says of the cells that it was made of.
@@ -320,7 +415,7 @@ fn where_an_expression_cannot_be_followed_its_value_is_unknown() {
     let template = format!("name {{{{ {long} }}}}\n{{% for r in mx %}}{{{{ r.note }}}}{{% endfor %}}");
     let (sources, compilation) = prepare(&memory(&[("main.tera", template)]));
     let environment = &compilation.environments[0];
-    let excerpt = environment.trace(&environment.artifacts[0], &sources, 1..3).unwrap();
+    let excerpt = environment.trace_by_engine(&environment.artifacts[0], &sources, 1..3).unwrap();
     let causes: Vec<(bool, usize)> =
         excerpt.pieces.iter().map(|piece| (piece.cause == Cause::Unknown, piece.bytes.len())).collect();
     let notes = [(true, 9), (true, 9), (true, 9)];

@@ -613,9 +613,7 @@ impl<'a> Builder<'a> {
             (Expr::Cell(cell), site) => {
                 self.printing(template, expression, None, Segment::Cell { cell, site }, out)
             }
-            (value, site) => {
-                self.printing(template, expression, None, Segment::Value { value, site }, out)
-            }
+            (value, site) => self.printing(template, expression, None, Segment::Value { value, site }, out),
         }
     }
 

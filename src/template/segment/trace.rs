@@ -98,7 +98,8 @@ impl<'a, W: Write> Run<'a, '_, W> {
         let cause = match note {
             Note::Text(span) => Cause::Literal { span: *span, filters: Arc::default() },
             Note::Value { expression, filters, given } => {
-                let mut inputs: IndexSet<Input> = given.iter().map(|name| Input::Value(Arc::clone(name))).collect();
+                let mut inputs: IndexSet<Input> =
+                    given.iter().map(|name| Input::Value(Arc::clone(name))).collect();
                 match segment {
                     Segment::Cell { cell, .. } => {
                         self.touch(&cell.row, Some(cell.column), frame, &mut inputs);
