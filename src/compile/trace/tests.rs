@@ -146,7 +146,7 @@ fn programs_tell_what_tera_tells() {
         "{% block b %}{{ row.note | default(value=values.site) }}{% include \"inc.tera\" %}{% endblock %}",
         "{% for r in mx %}{{ <c a={r.host} b={r.note ~ values.site} /> }}{{ <c a={row.host} b={r.name} /> }}{% endfor %}",
         "{% for r in mx %}{% set_global w = r.name %}{% if loop.last %}{% break %}{% endif %}{% endfor %}{{ w | default(value='-') }}",
-        "{{ row.name and values.site }}{{ (row.note == 'x' or row.name) }}{{ row.host.rack is containing(pat=row.note) }}",
+        "{{ row.name and values.site }}{{ (row.note == 'x' or row.name == 'y') }}{{ row.host.rack is containing(pat=row.note) }}",
     ] {
         let templates =
             [("main.tera", format!("{component}{template}")), ("inc.tera", "<{{ row.name }}>\n".into())];
