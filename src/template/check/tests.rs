@@ -610,6 +610,18 @@ fn missing_and_circular_templates() {
 }
 
 #[test]
+fn what_would_be_dropped_or_taken_apart_is_refused() {
+    refused(
+        "{% component a() %}x{% endcomponent %}{% <a> %}hi{% </a> %}",
+        "template::component [a] component `a` does not print the body of its call // write `<a … />` without a body, or print it in the component",
+    );
+    refused(
+        "{% for x in row.fqdn %}{{ x }}{% endfor %}",
+        "template::type [row.fqdn] text is walked, character by character // make a list of it with `| split(pat=…)`; `name={row.list}` hands a component a list",
+    );
+}
+
+#[test]
 fn a_template_that_extends_another_is_not_included() {
     refused_all(
         &[("main", "{% include \"child\" %}"), ("child", "{% extends \"base\" %}"), ("base", "x")],
