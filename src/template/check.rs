@@ -628,7 +628,11 @@ impl<'a> Checker<'a> {
                 let value = fields.values().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Absent);
                 return (Type::TEXT, value);
             }
-            Type::Text(_) if !keyed => return (Type::Reported, Type::TEXT),
+            Type::Text(_) => {
+                Diagnostic::error(&code::TEMPLATE_TYPE, "text is walked, character by character").hint(
+                    "make a list of it with `| split(pat=…)`; `name={row.list}` hands a component a list",
+                )
+            }
             Type::Map(_) | Type::Dictionary(_) => {
                 Diagnostic::error(&code::TEMPLATE_TYPE, "a map is walked with one variable")
                     .hint("write `{% for key, value in … %}`")
