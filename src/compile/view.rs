@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use tera::value::Key;
 use tera::{Map, Value as Data};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::document::Located;
 use crate::project::{Instance, Values};
 use crate::table::spec::ColumnSpec;
@@ -211,6 +211,7 @@ fn require_values(
 ) -> (Type, Data) {
     let mut types = IndexMap::new();
     let mut map = Map::new();
+    let others = || values.keys().map(String::as_str).filter(|name| !required.contains_key(*name));
     for (name, spec) in required {
         let wanted = Column::resolve(name, &spec.value, Some(spec.span), &mut Diagnostics::default());
         types.insert(name.clone(), Type::of_column(&wanted, &mut |_| None));
@@ -245,7 +246,10 @@ fn require_values(
                     )
                     .at(instance.span, "for this instance")
                     .at(spec.span, "required here")
-                    .hint(format!("add `{name} = …` under [values]")),
+                    .hint(match nearest(name, others()) {
+                        Some(near) => format!("the project has `{near}`; rename it to `{name}`"),
+                        None => format!("add `{name} = …` under [values]"),
+                    }),
                 ),
             },
         }

@@ -32,6 +32,9 @@ use scope::{Inferred, Scope, Variable};
 /// How deep components may call each other: Tera's limit.
 pub(super) const DEEPEST_CALL: usize = 20;
 
+/// What templates call the named constants.
+const VALUES: &str = "values";
+
 /// A column of one of the project's tables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellColumn {
@@ -119,6 +122,10 @@ pub struct Checked {
     pub tables: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
     pub uses: BTreeMap<CellColumn, Span>,
+    /// The names of `values` that are used; all, where they are passed on whole.
+    pub values: BTreeSet<String>,
+    /// The tables that are named, as the templates call them.
+    pub named: BTreeSet<String>,
     /// Captured values that are used otherwise than printed, by template and range.
     pub plain: BTreeSet<(usize, usize, usize)>,
 }
@@ -721,17 +728,25 @@ impl<'a> Checker<'a> {
                 LoopField::Index | LoopField::Index0 | LoopField::Length => Type::Int,
             }),
             ExpressionKind::Parenthesis(inner) => self.infer(template, inner, scope),
-            ExpressionKind::Variable(name) => self.variable(template, expression, name, scope),
+            ExpressionKind::Variable(name) => {
+                if name == VALUES {
+                    let all =
+                        super::types::fields(&self.globals.values).into_iter().flat_map(|all| all.keys());
+                    self.checked.values.extend(all.cloned());
+                }
+                self.variable(template, expression, name, scope)
+            }
             ExpressionKind::Attribute { base, name, optional } => {
-                let of = self.infer(template, base, scope);
+                let of = self.base(template, base, &name.text, scope);
                 self.attribute(template, expression, of, name, *optional, scope)
             }
             ExpressionKind::Index { base, index, optional } => {
-                let of = self.infer(template, base, scope);
                 if let ExpressionKind::Text(text) = index.kind.as_ref() {
+                    let of = self.base(template, base, text, scope);
                     let name = Name { text: text.clone(), range: index.range.clone() };
                     return self.attribute(template, expression, of, &name, *optional, scope);
                 }
+                let of = self.infer(template, base, scope);
                 self.index(template, base, index, of, *optional, scope)
             }
             ExpressionKind::Slice { base, start, end, step, optional } => {
@@ -819,10 +834,22 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Infers what a field is taken of; of `values`, only that field is used.
+    fn base(&mut self, template: usize, base: &'a Expression, field: &str, scope: &mut Scope) -> Inferred {
+        match base.kind.as_ref() {
+            ExpressionKind::Variable(name) if name == VALUES => {
+                self.checked.values.insert(field.to_owned());
+                self.variable(template, base, name, scope)
+            }
+            _ => self.infer(template, base, scope),
+        }
+    }
+
     fn variable(&mut self, template: usize, expression: &Expression, name: &str, scope: &Scope) -> Inferred {
         if let Some(variable) = scope.find(name) {
             if let Some(view) = self.globals.tables.get(name) {
                 self.checked.tables.insert(*view);
+                self.checked.named.insert(name.to_owned());
             }
             let mut inferred = Inferred { ty: variable.ty.clone(), cells: variable.cells.clone() };
             if scope.is_present(name) {
