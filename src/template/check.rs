@@ -32,6 +32,9 @@ use scope::{Inferred, Scope, Variable};
 /// How deep components may call each other: Tera's limit.
 pub(super) const DEEPEST_CALL: usize = 20;
 
+/// What is said of `row` where there is none.
+pub(crate) const NO_ROW: &str = "`row` is used in an artifact without `each`";
+
 /// What templates call the named constants.
 const VALUES: &str = "values";
 
@@ -860,7 +863,7 @@ impl<'a> Checker<'a> {
         let diagnostic = if name == "loop" {
             Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`loop` is used outside a `for`")
         } else if name == "row" && self.callers.is_empty() {
-            Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`row` is used in an artifact without `each`")
+            Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, NO_ROW)
                 .hint("walk a table with `{% for row in … %}`, or give the artifact `each = \"…\"`")
         } else {
             let names = scope.names();
