@@ -545,6 +545,10 @@ impl Preparation<'_> {
                 name: name.clone(),
                 source: table.source.value.clone(),
                 source_span: table.source.span,
+                elsewhere: (self.compilation.project.environments.iter())
+                    .filter_map(|environment| Some(environment.tables.get(name)?.source.value.clone()))
+                    .filter(|source| *source != table.source.value)
+                    .collect(),
                 key: table.key.iter().map(|key| key.value.clone()).collect(),
                 columns: table.columns.as_ref().map(|columns| {
                     columns

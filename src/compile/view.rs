@@ -198,6 +198,7 @@ pub(super) fn is_narrower(one: &ColumnSpec, other: &ColumnSpec) -> bool {
 /// Whether a column does where another is required; a reference is meant by the target's name for the table.
 fn fits(given: &Column, wanted: &Column, instance: &Instance) -> bool {
     match (given.ty.refers_to(), wanted.ty.refers_to()) {
+        (Some(""), _) => true,
         (Some(table), Some(theirs)) => instance.table(theirs) == table,
         _ => given.ty.fits(&wanted.ty),
     }

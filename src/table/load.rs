@@ -69,7 +69,8 @@ impl Tables {
 fn check_references(tables: &Tables, diagnostics: &mut Diagnostics) {
     for table in tables.iter() {
         for column in &table.schema.columns {
-            let Some(name) = column.ty.refers_to() else { continue };
+            // One that names no table is reported already.
+            let Some(name) = column.ty.refers_to().filter(|name| !name.is_empty()) else { continue };
             let place = column.span.unwrap_or(table.schema.span);
             match tables.get(name) {
                 None => {
@@ -92,9 +93,13 @@ fn check_references(tables: &Tables, diagnostics: &mut Diagnostics) {
                         column.name
                     );
                     diagnostics.push(
-                        Diagnostic::error(&code::PROJECT_VALUE, message)
-                            .at(place, "this column")
-                            .at(target.schema.span, "give this table a `key`"),
+                        Diagnostic::error(&code::PROJECT_VALUE, message).at(place, "this column").at(
+                            target.schema.span,
+                            match target.schema.key.len() {
+                                0 => "give this table a `key`",
+                                _ => "a `ref` needs a `key` of a single column",
+                            },
+                        ),
                     );
                 }
                 Some(_) => {}
@@ -272,7 +277,8 @@ impl Loader<'_> {
             .iter()
             .map(|column| {
                 let target = self.tables.map.get_index_of(column.ty.refers_to()?)?;
-                self.table(target).keys.clone()
+                // A key of several columns, to which nothing can refer, is reported already.
+                self.table(target).keys.clone().filter(|_| self.table(target).schema.key.len() == 1)
             })
             .collect();
         self.tables.map[number].lookups = lookups;
@@ -378,6 +384,10 @@ impl Loader<'_> {
                     .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
                 let mut cells = record.cells.iter();
                 diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                if source.format.quotes && is_comment(self.sources, source, &record.range) {
+                    let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
+                    diagnostic = diagnostic.hint(hint);
+                }
                 diagnostic
             }),
             Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
@@ -1014,6 +1024,12 @@ fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<St
         let ending = source.format.ending;
         format!("quotes are part of a cell in .{ending}; leave them out, or write the table as .csv")
     })
+}
+
+/// Whether a row begins as a comment does in other formats.
+fn is_comment(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
+    let span = source.span(range);
+    *sources.file(span.file).part(span.start..span.end.min(span.start + 1)) == *b"#"
 }
 
 /// The paths of the certificates in a value.

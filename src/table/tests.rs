@@ -76,6 +76,7 @@ impl Project {
         };
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
             hold: false,
+            elsewhere: Vec::new(),
             span: place(&name),
             source_span: place(table.source.as_str()),
             key: match table.key {
