@@ -490,7 +490,7 @@ impl Tree {
         if self.kinds.contains_key(PENDING) {
             stale.push(self.shown(PENDING));
         }
-        let deletes = self.guard(known.len(), &gone, &outcomes);
+        let deletes = self.guard(known.len(), &gone, &outcomes, scope);
         Changes {
             list,
             stale,
@@ -604,6 +604,7 @@ impl Tree {
         total: usize,
         gone: &BTreeMap<String, Option<Old>>,
         outcomes: &[Outcome],
+        scope: &Scope,
     ) -> Option<Diagnostic> {
         let mut arrivals: BTreeMap<Sha256, usize> = BTreeMap::new();
         for outcome in outcomes.iter().filter(|outcome| outcome.change() == ChangeKind::Created) {
@@ -619,8 +620,18 @@ impl Tree {
         (total >= GUARDED && deletes * 2 > total).then(|| {
             let message =
                 format!("this would delete {deletes} of the {total} artifacts in `{}`", self.folder);
+            let why = match scope {
+                Scope::Retired(kept) if kept.iter().any(|folder| folder.starts_with(&self.folder)) => {
+                    "the project has environments now, and each has a tree of its own".to_owned()
+                }
+                Scope::Retired(_) => {
+                    let name = self.folder.file_name().unwrap_or_default();
+                    format!("the environment `{name}` is no longer declared")
+                }
+                Scope::Whole | Scope::Targets(_) => String::new(),
+            };
             Diagnostic::error(&code::GOLDEN_DELETES, message)
-                .at_file(self.folder.clone(), "")
+                .at_file(self.folder.clone(), why)
                 .hint("if that is meant, add `--force`")
         })
     }

@@ -67,7 +67,7 @@ struct ProjectSection {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct TableSection {
-    /// The file of the rows: .csv .tsv .txt .json .yaml .toml, relative to the project.
+    /// The file of the rows: .csv .tsv .txt .json .yaml .yml .toml, relative to the project.
     source: Option<At<String>>,
     /// The column, or the columns, that name a row.
     key: Option<At<OneOrMany>>,

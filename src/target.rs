@@ -448,7 +448,7 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
         Some(_) => {
             error(format!("mode `{}` does not let the owner read the file", mode.value), "at least 0400")
         }
-        None => error(format!("`{}` is not a mode", mode.value), "three octal digits, such as 0644"),
+        None => error(format!("`{}` is not a mode", mode.value), "octal digits, such as \"0644\""),
     }
 }
 
@@ -635,7 +635,7 @@ fails-on = "stderr"
                 "project::name: `ROW` cannot be the name of a column | 7:1 a name is lower-case letters, digits and `_`, and begins with no digit",
                 "project::value: `requires.values.a`: expected a text or a table, found a whole number | 9:5 not a text or a table",
                 "project::value: `artifact[1]` has no `template` | 10:1 `template` must be given",
-                "project::value: `0888` is not a mode | 16:8 three octal digits, such as 0644",
+                "project::value: `0888` is not a mode | 16:8 octal digits, such as \"0644\"",
                 "project::value: mode `0044` does not let the owner read the file | 21:8 at least 0400",
                 "project::value: the command of check `c` is empty | 24:11 the program and its arguments",
                 "project::value: `stdout` is not a sign of failure | 25:12 `check[1].fails-on` is one of: status, stderr",

@@ -76,6 +76,7 @@ impl Project {
         };
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
             hold: false,
+            elsewhere: Vec::new(),
             span: place(&name),
             source_span: place(table.source.as_str()),
             key: match table.key {
@@ -771,6 +772,35 @@ fn certificates_are_read_where_they_are_public() {
             "table::cert t.csv:3:1-19 `pki/secret.pem` is not a certificate chain: it holds a private key, which has no place in the project",
             "table::cert t.csv:4:1-17 `pki/none.pem` is not a certificate chain: it does not exist",
             "table::cert t.csv:5:1-17 `pki/text.pem` is not a certificate chain: there is no certificate in it",
+        ]
+    );
+}
+
+#[test]
+fn no_local_file_stands_for_two_certificates() {
+    let declaration = "t = { source = 't.csv', columns = { cert = { type = 'cert', local = 'pki' } } }";
+    let key = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+    let chain = key.cert.pem();
+    let csv = "cert\n/ssl/mx01/chain.pem\n/ssl/mx02/chain.pem\n/ssl/mx02/chain.pem\n/ssl/web/only.pem\n";
+    let mut project = Project::new(
+        declaration,
+        &[
+            ("t.csv", csv.as_bytes()),
+            ("pki/chain.pem", chain.as_bytes()),
+            ("pki/mx01/chain.pem", chain.as_bytes()),
+            ("pki/only.pem", chain.as_bytes()),
+            ("pki/web/only.pem", b"the longer end counts"),
+        ],
+    );
+    let (_, diagnostics) = project.load();
+    let report = project.report(&diagnostics);
+    let lines: Vec<&str> = report.lines().filter(|line| line.starts_with("table::")).collect();
+    assert_eq!(
+        lines,
+        [
+            "table::cert t.csv:3:1-19 `pki/mx02/chain.pem` is not a certificate chain: it does not exist",
+            "table::cert t.csv:4:1-19 `pki/mx02/chain.pem` is not a certificate chain: it does not exist",
+            "table::cert t.csv:5:1-17 `pki/web/only.pem` is not a certificate chain: there is no certificate in it",
         ]
     );
 }

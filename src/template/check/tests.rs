@@ -820,8 +820,8 @@ pub(crate) mod random {
     }
 }
 
-/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
-fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
+/// What the checks find in a template.
+fn checked(text: &str) -> Checked {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("main", text.as_bytes().to_vec());
@@ -833,7 +833,12 @@ fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
     };
     let library = Library::build(vec![unparsed], &sources, &mut diagnostics);
     let entrance = Entrance { template: 0, row: None, strict: false };
-    let checked = check(&library, &globals(), &[entrance], &mut diagnostics);
+    check(&library, &globals(), &[entrance], &mut diagnostics)
+}
+
+/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
+fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
+    let checked = checked(text);
     let uses = checked.uses.iter();
     let uses = uses.map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]));
     (uses.collect(), checked.tables.iter().copied().collect())
@@ -847,4 +852,17 @@ fn uses_name_a_place_for_every_column() {
     let columns = ["address", "name", "rack"].map(|column| (format!("hosts.{column}"), "json"));
     assert_eq!(uses("{{ hosts | json }}").0, BTreeMap::from(columns));
     assert_eq!(uses("{{ hosts | length }}").0, BTreeMap::new());
+}
+
+#[test]
+fn values_and_tables_that_are_named_are_known() {
+    let values = |text: &str| checked(text).values.into_iter().collect::<Vec<_>>();
+    assert_eq!(values("{{ values.domain }}{{ values[\"port\"] }}"), ["domain", "port"]);
+    assert_eq!(values("{% if values.dns is containing(pat=\"a\") %}{% endif %}"), ["dns"]);
+    assert_eq!(values("{{ values.nested.deep }}"), ["nested"]);
+    let all = ["dns", "domain", "nested", "port"];
+    assert_eq!(values("{% set all = values %}{{ all.domain }}"), all);
+    assert_eq!(values("{% for key, value in values %}{{ key }}{% endfor %}"), all);
+    let named: Vec<_> = checked("{% for r in mx %}{{ r.host.name }}{% endfor %}").named.into_iter().collect();
+    assert_eq!(named, ["mx"]);
 }
