@@ -268,6 +268,8 @@ pub fn load(
             let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
             let templates = templates(&files, &project.templates.join(name));
             if let Some(target) = read(sources, file, name, templates, diagnostics) {
+                let required = target.tables.iter().flatten().flat_map(|(_, table)| table.columns.values());
+                Reader { file, diagnostics }.local_outside(&project.golden, required);
                 targets.insert(name.to_owned(), target);
             }
         }
