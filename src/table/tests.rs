@@ -659,10 +659,19 @@ fn malformed_toml() {
     );
     assert_eq!(
         report("[[x]]\na = 1\n[[y]]\na = 1\n"),
-        "table::syntax t.toml:1:3-1 the file has several arrays of tables, but none is `t`\n  one of them\n  \
-         hint: write its rows as `[[t]]`\n"
+        "table::syntax t.toml:3:3-1 unknown key `y`: the file has its rows in `x`\n  a file has one list of tables\n  \
+         hint: did you mean `x`?\n"
     );
-    assert_eq!(report("[[x]]\na = 1\n[[t]]\na = 1_0\n[[other]]\n"), "");
+    assert_eq!(
+        report("[[other]]\na = 1\n[[t]]\na = '1'\n"),
+        "table::syntax t.toml:1:3-5 unknown key `other`: the file has its rows in `t`\n  a file has one list of tables\n"
+    );
+    assert_eq!(
+        report("[[t]]\na = '1'\n[[tt]]\na = '2'\n"),
+        "table::syntax t.toml:3:3-2 unknown key `tt`: the file has its rows in `t`\n  a file has one list of tables\n  \
+         hint: did you mean `t`?\n"
+    );
+    assert_eq!(report("[[x]]\na = '1'\n"), "");
     assert_eq!(
         report("[[t]]\na.b = 1\n"),
         "table::type t.toml:2:1-1 an object is not text\n  column `a` is declared `string`\n"
