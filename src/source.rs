@@ -82,6 +82,16 @@ impl Disk {
         path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
     }
 
+    /// The place of a file; nothing is read through a link that leads out of the project.
+    fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        let place = self.root.join(path).canonicalize_utf8()?;
+        if place.starts_with(self.root.canonicalize_utf8()?) {
+            Ok(place)
+        } else {
+            Err(io::Error::other("a symbolic link leads out of the project; put the file itself into it"))
+        }
+    }
+
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
         let path = self.relative(path.to_string_lossy().into_owned().into());
         Unlisted { why: why.to_owned(), path }
@@ -118,18 +128,17 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        let path = self.root.join(path);
-        let kind = std::fs::metadata(&path)?.file_type();
+        let kind = std::fs::metadata(self.root.join(path))?.file_type();
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
         if !kind.is_file() && !kind.is_dir() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        std::fs::read(path)
+        std::fs::read(self.place(path)?)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let path = self.root.join(path);
+        let path = self.place(path)?;
         let about = std::fs::metadata(&path)?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
@@ -142,9 +151,14 @@ impl World for Disk {
         if !top.is_dir() {
             return Ok(Vec::new());
         }
+        let root = self.root.canonicalize()?;
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
+            if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
+                let why = "is a symbolic link that leads out of the project; put what it leads to into it";
+                return Err(io::Error::other(self.wrong(entry.path(), why)));
+            }
             if !entry.file_type().is_file() {
                 continue;
             }
