@@ -138,12 +138,11 @@ impl World for Disk {
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let path = self.place(path)?;
-        let about = std::fs::metadata(&path)?;
+        let about = std::fs::metadata(self.root.join(path))?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
         }
-        Ok(Some(Arc::new(std::fs::File::open(path)?)))
+        Ok(Some(Arc::new(std::fs::File::open(self.place(path)?)?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -415,13 +414,19 @@ impl SourceFile {
         if let Some(at) = odd {
             return Err(Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
-                .hint("convert it, for example with `iconv -f latin1 -t utf-8`"));
+                .hint(format!("convert it, for example with `iconv -f {} -t utf-8`", self.encoding())));
         }
         let Some(marker) = marker else { return Ok(()) };
         let line = self.line(self.position(marker).line).unwrap_or(marker..marker);
         Err(Diagnostic::error(&code::SOURCE_CONFLICT, format!("`{}` has a merge conflict in it", self.path))
             .at(Span::new(id, line), "the version control system wrote this line")
             .hint("decide for one of the versions, and remove the lines that mark them"))
+    }
+
+    /// What a file that is not UTF-8 may be in: a byte order mark tells.
+    fn encoding(&self) -> &'static str {
+        let start = self.part(0..2);
+        if *start == [0xff, 0xfe] || *start == [0xfe, 0xff] { "utf-16" } else { "latin1" }
     }
 
     fn marks(&self) -> &[usize] {
