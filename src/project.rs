@@ -57,7 +57,8 @@ impl document::Document for ProjectFile {
 struct ProjectSection {
     /// Its name, which templates see as `project.name`.
     name: Option<At<String>>,
-    /// The folder of the committed artifacts, `golden` where it is not given.
+    /// The folder of the committed artifacts, `golden` where it is not given. A folder that was named before stays as it
+    /// is: delete it, or move it to the new name.
     golden: Option<At<String>>,
     /// The folder of the templates, `templates` where it is not given.
     templates: Option<At<String>>,
