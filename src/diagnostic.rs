@@ -169,6 +169,11 @@ impl Diagnostics {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
+    /// Whether any has this code.
+    pub fn has(&self, code: &Code) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.code == code.id)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -13,8 +13,8 @@ use crate::document::{self, At, Located, Map, shapes};
 use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
 use crate::source::{FileId, Sources, Span, Unlisted, World};
-use crate::table::Column;
 use crate::table::spec::ColumnSpec;
+use crate::table::{self, Column};
 
 /// The name of the file that makes a folder a target.
 pub const FILE: &str = "target.toml";
@@ -268,6 +268,8 @@ pub fn load(
             let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
             let templates = templates(&files, &project.templates.join(name));
             if let Some(target) = read(sources, file, name, templates, diagnostics) {
+                let required = target.tables.iter().flatten().flat_map(|(_, table)| table.columns.values());
+                Reader { file, diagnostics }.local_outside(&project.golden, required);
                 targets.insert(name.to_owned(), target);
             }
         }
@@ -452,6 +454,16 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
     }
 }
 
+/// The placeholder of a check's command: the folder of the rendered tree.
+const ROOT: &str = "root";
+
+/// The names in braces. `{ print $1 }` and `${home}` are for the program.
+fn placeholders(part: &str) -> impl Iterator<Item = &str> {
+    let braces = part.match_indices('{').filter(|(at, _)| !part[..*at].ends_with('$'));
+    let names = braces.filter_map(|(at, _)| Some(part[at + 1..].split_once('}')?.0));
+    names.filter(|name| table::is_name(name))
+}
+
 fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagnostics) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for section in sections {
@@ -465,6 +477,15 @@ fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagn
                     format!("the command of check `{}` is empty", name.value),
                 )
                 .at(command.span, "the program and its arguments"),
+            );
+        }
+        for other in command.value.iter().flat_map(|part| placeholders(part)).filter(|name| *name != ROOT) {
+            let message =
+                format!("unknown placeholder `{{{other}}}` in the command of check `{}`", name.value);
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message)
+                    .at(command.span, "the only placeholder is `{root}`")
+                    .hint_nearest(&format!("{{{other}}}"), ["{root}"]),
             );
         }
         if let Some(first) = checks.iter().find(|check| check.name.value == name.value) {
@@ -641,6 +662,17 @@ fails-on = "stderr"
                 "project::value: `stdout` is not a sign of failure | 25:12 `check[1].fails-on` is one of: status, stderr",
                 "project::name: two checks are called `c` | 27:8 the second one | 23:8 the first one",
                 "project::value: `check[2].command[2]`: expected a text, found a whole number | 28:17 not a text | hint: put it between quotes: \"1\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unknown_placeholder() {
+        bad(
+            "stage = \"config\"\n[[check]]\nname = \"c\"\ncommand = [\"x\", \"{root}/{roo}/y\", \"${home}\", \"{ print $1 }\", \"{}\", \"{\", \"{place}\"]\n",
+            &[
+                "project::value: unknown placeholder `{place}` in the command of check `c` | 4:11 the only placeholder is `{root}`",
+                "project::value: unknown placeholder `{roo}` in the command of check `c` | 4:11 the only placeholder is `{root}` | hint: did you mean `{root}`?",
             ],
         );
     }

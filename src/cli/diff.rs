@@ -364,7 +364,9 @@ impl Paint {
         let name = |side: &str, absent: bool| {
             if absent { "/dev/null".to_owned() } else { format!("{side}/{}", file.path) }
         };
-        if file.edited {
+        if file.edited && file.kind == ChangeKind::Created {
+            self.line(out, HEAD, &format!("# something else stands in the place of {}", file.path))?;
+        } else if file.edited {
             self.line(out, HEAD, &format!("# {} was edited by hand", file.path))?;
         }
         if let Some((old, new)) = file.modes {

@@ -40,6 +40,8 @@ pub(super) struct Session {
     damaged: Option<Diagnostic>,
     /// Shown while work goes on; ended before anything else is printed.
     progress: Option<Progress>,
+    /// Whether files were put into place: the command cannot end any more as one that has done nothing.
+    pub(super) committed: bool,
     /// Set once an interrupt asks for the end.
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -52,7 +54,8 @@ impl Session {
             wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
         Self {
             out: Box::new(Pipe::to(io::BufWriter::new(io::stdout()))),
-            err: Box::new(Pipe::to(io::stderr())),
+            // Where nothing can be told, there is nobody to tell that.
+            err: Box::new(Pipe { forgiving: true, ..Pipe::to(io::stderr()) }),
             colored,
             colored_errors,
             output: global.format,
@@ -63,6 +66,7 @@ impl Session {
             cache: None,
             damaged: None,
             progress: None,
+            committed: false,
             stop: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -231,11 +235,13 @@ fn listed(disk: &Disk, trees: &[Utf8PathBuf]) -> Option<Vec<ArtifactChange>> {
 struct Pipe<W> {
     stream: W,
     closed: bool,
+    /// Whether any failure is as good as a reader that has gone.
+    forgiving: bool,
 }
 
 impl<W: Write> Pipe<W> {
     fn to(stream: W) -> Self {
-        Self { stream, closed: false }
+        Self { stream, closed: false, forgiving: false }
     }
 
     fn unless_closed<T>(&mut self, otherwise: T, run: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
@@ -243,7 +249,7 @@ impl<W: Write> Pipe<W> {
             return Ok(otherwise);
         }
         match run(&mut self.stream) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if self.forgiving || error.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(otherwise)
             }

@@ -57,6 +57,10 @@ fn name_fault(text: &str) -> Option<(String, Option<String>)> {
     if is_name(text) {
         return None;
     }
+    if text.starts_with('\u{feff}') {
+        let message = format!("{} begins with a second byte order mark", shown(text));
+        return Some((message, Some("remove all byte order marks: the file is UTF-8".to_owned())));
+    }
     let message = format!("{} is not a name: `a` to `z`, digits and `_`, no digit first", shown(text));
     let better: String = text
         .trim()

@@ -222,6 +222,15 @@ fn malformed_csv() {
         "source::utf8 mx.csv:2:4-1 `mx.csv` is not UTF-8\n  this byte is part of no character\n  \
          hint: convert it, for example with `iconv -f latin1 -t utf-8`\n"
     );
+    for wide in [b"\xff\xfea\0,\0b\0", b"\xfe\xff\0a\0,\0b"] {
+        let report = faults(PLAIN, "mx.csv", wide);
+        assert!(report.ends_with("`iconv -f utf-16 -t utf-8`\n"), "{report}");
+    }
+    assert_eq!(
+        report("\u{feff}\u{feff}a,b\n"),
+        "table::header mx.csv:1:1-4 `\\u{feff}a` begins with a second byte order mark\n  this column\n  \
+         hint: remove all byte order marks: the file is UTF-8\n"
+    );
 }
 
 #[test]
@@ -660,10 +669,19 @@ fn malformed_toml() {
     );
     assert_eq!(
         report("[[x]]\na = 1\n[[y]]\na = 1\n"),
-        "table::syntax t.toml:1:3-1 the file has several arrays of tables, but none is `t`\n  one of them\n  \
-         hint: write its rows as `[[t]]`\n"
+        "table::syntax t.toml:3:3-1 unknown key `y`: the file has its rows in `x`\n  a file has one list of tables\n  \
+         hint: did you mean `x`?\n"
     );
-    assert_eq!(report("[[x]]\na = 1\n[[t]]\na = 1_0\n[[other]]\n"), "");
+    assert_eq!(
+        report("[[other]]\na = 1\n[[t]]\na = '1'\n"),
+        "table::syntax t.toml:1:3-5 unknown key `other`: the file has its rows in `t`\n  a file has one list of tables\n"
+    );
+    assert_eq!(
+        report("[[t]]\na = '1'\n[[tt]]\na = '2'\n"),
+        "table::syntax t.toml:3:3-2 unknown key `tt`: the file has its rows in `t`\n  a file has one list of tables\n  \
+         hint: did you mean `t`?\n"
+    );
+    assert_eq!(report("[[x]]\na = '1'\n"), "");
     assert_eq!(
         report("[[t]]\na.b = 1\n"),
         "table::type t.toml:2:1-1 an object is not text\n  column `a` is declared `string`\n"
@@ -720,6 +738,19 @@ fn a_cell_of_ten_megabytes() {
     // A mistake in it is told in a few words.
     let report = faults("t = { source = 't.csv', columns = { a = 'int', b = 'name' } }", "t.csv", &text);
     assert!(report.len() < 1000, "{}", report.len());
+}
+
+#[test]
+fn a_carriage_return_alone_divides_nothing() {
+    let declaration = "t = { source = 't.txt', columns = { a = 'name', b = 'name' } }";
+    assert_eq!(rows(declaration, "t.txt", "a b\r\nc d\r\n"), [["a", "b"], ["c", "d"]]);
+    for (text, place) in [("a b\rc d\r", "1:4-1"), ("a b\r\nc\rd\n", "2:2-1"), ("# a\rb c\r\n", "1:4-1")] {
+        let expected = format!(
+            "table::syntax t.txt:{place} there is a carriage return without a line feed\n  \
+             lines end with LF or CRLF\n  hint: convert the line ends\n"
+        );
+        assert_eq!(faults(declaration, "t.txt", text), expected);
+    }
 }
 
 #[test]
