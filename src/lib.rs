@@ -20,6 +20,7 @@
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
+//! | [`cause`] | what makes artifacts differ |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`merge`] | what a golden file is where two branches are merged |
 //! | [`manifest`] | what the tree says of itself |
@@ -52,6 +53,7 @@
 //! Nothing that reaches an artifact depends on the time, the machine, the process environment or the order of a hash
 //! map.
 
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod compile;
