@@ -130,7 +130,8 @@ impl fmt::Display for Reason {
             CauseKind::RemovedRow => write!(f, "{place}, a row that is gone"),
             CauseKind::Value => write!(f, "{place}, value {names}"),
             CauseKind::Template if !names.is_empty() => write!(f, "{place}, or the {columns} {names}"),
-            CauseKind::Row | CauseKind::Template | CauseKind::Declaration => f.write_str(&place),
+            CauseKind::Declaration => write!(f, "{place}, a declaration"),
+            CauseKind::Row | CauseKind::Template => f.write_str(&place),
             CauseKind::Edited => f.write_str("edited by hand"),
             CauseKind::Removed => f.write_str("no longer made"),
             CauseKind::Unknown => f.write_str("not known"),
@@ -224,10 +225,10 @@ pub(crate) fn find(
         path: files[file].path.to_owned(),
         lines: lines.into_iter().collect(),
     };
-    let causes = found.0.into_iter().map(|(reason, artifacts)| Cause {
-        reason,
-        artifacts: artifacts.into_iter().map(touched).collect(),
-    });
+    let causes = found
+        .0
+        .into_iter()
+        .map(|(reason, artifacts)| Cause { reason, artifacts: artifacts.into_iter().map(touched).collect() });
     Ok(causes.collect())
 }
 

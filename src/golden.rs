@@ -314,7 +314,9 @@ impl Tree {
     pub(crate) fn read_up_to(&self, path: &Utf8Path, most: u64) -> Result<Option<Vec<u8>>, Diagnostic> {
         let Some((file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes).map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
         Ok(Some(bytes))
     }
 

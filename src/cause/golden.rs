@@ -114,7 +114,15 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
             }
         }
     }
-    for (expression, suspects) in suspects {
+    let certain = certain(files, &unchanged, &suspects);
+    for (expression, mut suspects) in suspects {
+        for suspect in &mut suspects {
+            let name = environment(files, suspect.file);
+            let is_certain = |input: &Input| certain.contains(&(name, input.clone()));
+            if suspect.inputs.iter().any(is_certain) {
+                suspect.inputs.retain(is_certain);
+            }
+        }
         judge(files, &unchanged, expression, suspects, found);
     }
     // Where the text of a template's line changed, its expressions need no other cause.
@@ -206,33 +214,58 @@ impl<'a> Unchanged<'a> {
 }
 
 impl<'f> Traced<'f> {
-/// The pieces of a line that differ from the line that was there before; all of a new line.
-fn blamed<'l>(&self, line: &'l Line, changed: Changed) -> Vec<&'l Piece> {
-    let text = |all: &[&'f [u8]], number: usize| -> &'f [u8] {
-        let text = all.get(number).copied().unwrap_or_default();
-        text.strip_suffix(b"\n").unwrap_or(text)
-    };
-    let (Some(old), Some(new)) = (changed.old, changed.new) else { return line.pieces.iter().collect() };
-    let mut blamed = BTreeSet::new();
-    for edit in edits(text(&self.before, old), text(&self.after, new)) {
-        let edit = edit.start + line.bytes.start..edit.end + line.bytes.start;
-        let pieces = || line.pieces.iter().enumerate();
-        if !edit.is_empty() {
-            let within = pieces().filter(|(_, piece)| piece.within(&edit).is_some());
-            blamed.extend(within.map(|(number, _)| number));
+    /// The pieces of a line that differ from the line that was there before; all of a new line.
+    fn blamed<'l>(&self, line: &'l Line, changed: Changed) -> Vec<&'l Piece> {
+        let text = |all: &[&'f [u8]], number: usize| -> &'f [u8] {
+            let text = all.get(number).copied().unwrap_or_default();
+            text.strip_suffix(b"\n").unwrap_or(text)
+        };
+        let (Some(old), Some(new)) = (changed.old, changed.new) else { return line.pieces.iter().collect() };
+        let mut blamed = BTreeSet::new();
+        for edit in edits(text(&self.before, old), text(&self.after, new)) {
+            let edit = edit.start + line.bytes.start..edit.end + line.bytes.start;
+            let pieces = || line.pieces.iter().enumerate();
+            if !edit.is_empty() {
+                let within = pieces().filter(|(_, piece)| piece.within(&edit).is_some());
+                blamed.extend(within.map(|(number, _)| number));
+                continue;
+            }
+            // Something is gone here, more likely of a value than of the text beside it.
+            let touches = |piece: &Piece| piece.bytes.start <= edit.start && edit.start <= piece.bytes.end;
+            let rank = |piece: &Piece| {
+                let inside = piece.bytes.start < edit.start && edit.start < piece.bytes.end;
+                (!inside, !matches!(piece.cause, Origin::Value { .. }), piece.bytes.start)
+            };
+            let nearest = pieces().filter(|(_, piece)| touches(piece)).min_by_key(|(_, piece)| rank(piece));
+            blamed.extend(nearest.map(|(number, _)| number));
+        }
+        blamed.into_iter().map(|number| &line.pieces[number]).collect()
+    }
+}
+
+fn environment<'a>(files: &[Differing<'a>], file: usize) -> &'a str {
+    files[file].new.as_ref().map_or("", |new| new.environment.name.as_str())
+}
+
+/// What has changed, since there is a value that nothing else can have changed.
+fn certain<'a>(
+    files: &[Differing<'a>],
+    unchanged: &Unchanged<'_>,
+    suspects: &BTreeMap<Span, Vec<Suspect>>,
+) -> HashSet<(&'a str, Input)> {
+    let mut certain = HashSet::new();
+    for (expression, suspects) in suspects {
+        let is_same = suspects.windows(2).all(|pair| pair[0].inputs == pair[1].inputs);
+        if !is_same && !unchanged.spans.contains(expression) {
             continue;
         }
-        // Something is gone here, more likely of a value than of the text beside it.
-        let touches = |piece: &Piece| piece.bytes.start <= edit.start && edit.start <= piece.bytes.end;
-        let rank = |piece: &Piece| {
-            let inside = piece.bytes.start < edit.start && edit.start < piece.bytes.end;
-            (!inside, !matches!(piece.cause, Origin::Value { .. }), piece.bytes.start)
-        };
-        let nearest = pieces().filter(|(_, piece)| touches(piece)).min_by_key(|(_, piece)| rank(piece));
-        blamed.extend(nearest.map(|(number, _)| number));
+        for suspect in suspects {
+            if let [input] = &suspect.inputs[..] {
+                certain.insert((environment(files, suspect.file), input.clone()));
+            }
+        }
     }
-    blamed.into_iter().map(|number| &line.pieces[number]).collect()
-}
+    certain
 }
 
 /// Finds what makes the values of an expression differ.
@@ -243,17 +276,15 @@ fn judge(
     suspects: Vec<Suspect>,
     found: &mut Found,
 ) {
-    let environment = |file: usize| files[file].new.as_ref().map_or("", |new| new.environment.name.as_str());
     let mut common: Option<HashSet<(&str, &Input)>> = None;
     for suspect in &suspects {
-        let inputs = suspect.inputs.iter().map(|input| (environment(suspect.file), input)).collect();
+        let inputs = suspect.inputs.iter().map(|input| (environment(files, suspect.file), input)).collect();
         common = Some(match common {
             None => inputs,
             Some(common) => common.intersection(&inputs).copied().collect(),
         });
     }
-    let common: HashSet<Input> =
-        common.into_iter().flatten().map(|(_, input)| input.clone()).collect();
+    let common: HashSet<Input> = common.into_iter().flatten().map(|(_, input)| input.clone()).collect();
     let is_known = unchanged.spans.contains(&expression);
     for mut suspect in suspects {
         let Some(new) = &files[suspect.file].new else { continue };

@@ -73,13 +73,7 @@ fn slide(text: &[&[u8]], lines: &[Line], range: Range<usize>, bounds: &Range<usi
 }
 
 /// Pairs old lines with new ones, in order, so that as much as possible of them is alike.
-fn pair(
-    before: &[&[u8]],
-    old: Range<usize>,
-    after: &[&[u8]],
-    new: Range<usize>,
-    changed: &mut Vec<Changed>,
-) {
+fn pair(before: &[&[u8]], old: Range<usize>, after: &[&[u8]], new: Range<usize>, changed: &mut Vec<Changed>) {
     if old.len().max(new.len()) > MOST {
         let longer = old.len().max(new.len());
         let at = |range: &Range<usize>, number| range.clone().nth(number);

@@ -15,6 +15,7 @@ use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
 use crate::origin::{Input, Line, Piece, Row};
+use crate::project;
 use crate::source::{Sources, Span};
 use crate::table::Table;
 
@@ -95,7 +96,12 @@ impl<'a> Comparison<'a> {
         if !reasons.is_empty() {
             return reasons;
         }
-        BTreeSet::from([self.at(CauseKind::Declaration, side, planned.span)])
+        if self.is_other_line(side, planned.span) {
+            return BTreeSet::from([self.at(CauseKind::Declaration, side, planned.span)]);
+        }
+        // It is declared as before, and so its environment or its instance of a target is not there.
+        let path = Some(project::FILE.to_owned());
+        BTreeSet::from([Reason { path, ..Reason::of(CauseKind::Declaration) }])
     }
 
     /// What makes a line that differs.
@@ -105,8 +111,11 @@ impl<'a> Comparison<'a> {
         was: Option<(Side<'_, 'a>, &Line)>,
         is: Option<(Side<'_, 'a>, &Line)>,
     ) -> BTreeSet<Reason> {
-        let mut reasons = BTreeSet::new();
-        let Some((side, line)) = is.or(was) else { return reasons };
+        let sides = || was.into_iter().chain(is);
+        // A row that is new or gone says all.
+        let mut reasons: BTreeSet<Reason> =
+            sides().flat_map(|(side, line)| self.of_other_rows(side, line)).collect();
+        let Some((side, line)) = is.or(was).filter(|_| reasons.is_empty()) else { return reasons };
         match (was, is) {
             (Some((old, was)), Some((new, is))) => {
                 let text = |all: &'_ [u8], line: &Line| -> Vec<Vec<u8>> {
@@ -118,20 +127,17 @@ impl<'a> Comparison<'a> {
                     match tag {
                         DiffTag::Equal => {}
                         DiffTag::Delete => {
-                            reasons.extend(was.pieces[gone].iter().flat_map(|piece| self.of_piece(old, piece)));
+                            reasons
+                                .extend(was.pieces[gone].iter().flat_map(|piece| self.of_piece(old, piece)));
                         }
                         DiffTag::Insert | DiffTag::Replace => {
-                            reasons.extend(is.pieces[come].iter().flat_map(|piece| self.of_piece(new, piece)));
+                            reasons
+                                .extend(is.pieces[come].iter().flat_map(|piece| self.of_piece(new, piece)));
                         }
                     }
                 }
             }
             _ => reasons.extend(line.pieces.iter().flat_map(|piece| self.of_piece(side, piece))),
-        }
-        // A row that is new or gone says all.
-        let entered = |reason: &Reason| matches!(reason.kind, CauseKind::NewRow | CauseKind::RemovedRow);
-        if reasons.iter().any(entered) && (was.is_none() || is.is_none()) {
-            reasons.retain(entered);
         }
         if reasons.is_empty() {
             // What decides is not printed.
@@ -141,12 +147,12 @@ impl<'a> Comparison<'a> {
             let spans = line.pieces.iter().flat_map(|piece| {
                 piece.span().into_iter().chain(piece.frames.iter().map(|frame| frame.site))
             });
-            let files: BTreeSet<&Utf8Path> =
-                spans.filter_map(|span| self.changed_file(side, span)).collect();
-            reasons.extend(files.into_iter().map(|path| Reason {
-                path: Some(path.to_string()),
-                ..Reason::of(CauseKind::Template)
-            }));
+            let files: BTreeSet<&Utf8Path> = spans.filter_map(|span| self.changed_file(side, span)).collect();
+            reasons.extend(
+                files
+                    .into_iter()
+                    .map(|path| Reason { path: Some(path.to_string()), ..Reason::of(CauseKind::Template) }),
+            );
         }
         if reasons.is_empty() {
             reasons.insert(Reason::of(CauseKind::Unknown));
@@ -154,12 +160,16 @@ impl<'a> Comparison<'a> {
         reasons
     }
 
+    /// The rows that a line was made at, and that the other side does not have.
+    fn of_other_rows(&self, side: Side<'_, 'a>, line: &Line) -> Option<Reason> {
+        let mut frames = line.pieces.iter().flat_map(|piece| piece.frames.iter());
+        let row =
+            frames.find_map(|frame| frame.row.as_ref().filter(|row| self.other_row(side, row).is_none()));
+        self.of_row(side, row?).pop()
+    }
+
     /// What makes a piece that the other side does not have.
     fn of_piece(&self, side: Side<'_, 'a>, piece: &Piece) -> Vec<Reason> {
-        let rows = piece.frames.iter().filter_map(|frame| frame.row.as_ref());
-        if let Some(row) = rows.into_iter().find(|row| self.other_row(side, row).is_none()) {
-            return self.of_row(side, row);
-        }
         let inputs = side.resolver.inputs(piece.sources());
         let (derived, inputs): (Vec<_>, Vec<_>) =
             inputs.into_iter().partition(|input| side.resolver.is_derived(input));
@@ -194,7 +204,8 @@ impl<'a> Comparison<'a> {
         }
         let Some(table) = side.resolver.environment.tables.get(&row.table) else { return Vec::new() };
         let written = table.schema().columns.iter().filter(|column| column.expr.is_none());
-        let cells = written.map(|column| Input::Cell { row: row.clone(), column: column.name.as_str().into() });
+        let cells =
+            written.map(|column| Input::Cell { row: row.clone(), column: column.name.as_str().into() });
         let differing: Vec<Input> = cells.filter(|cell| self.differs(side, cell)).collect();
         self.of_inputs(side, &differing)
     }
@@ -282,8 +293,9 @@ impl<'a> Comparison<'a> {
         let ((old_labels, old_cells, old_columns), (new_labels, new_cells, new_columns)) =
             (read(OLD), read(NEW));
         let (mut to_new, mut to_old) = (vec![None; old_cells.len()], vec![None; new_cells.len()]);
-        let has_key =
-            [OLD, NEW].iter().all(|which| table(*which).is_none_or(|(_, table)| !table.schema().key.is_empty()));
+        let has_key = [OLD, NEW]
+            .iter()
+            .all(|which| table(*which).is_none_or(|(_, table)| !table.schema().key.is_empty()));
         if has_key {
             let numbers: HashMap<&String, usize> =
                 old_labels.iter().enumerate().map(|(number, label)| (label, number)).collect();
@@ -346,7 +358,9 @@ impl<'a> Comparison<'a> {
         let sources = self.other(side).sources;
         let Some(other) = sources.find(file.path()) else { return true };
         let other = sources.file(other).bytes();
-        !other.split(|byte| *byte == b'\n').any(|other| line.as_deref() == Some(other.strip_suffix(b"\r").unwrap_or(other)))
+        !other
+            .split(|byte| *byte == b'\n')
+            .any(|other| line.as_deref() == Some(other.strip_suffix(b"\r").unwrap_or(other)))
     }
 
     /// The file of a span, if the other side has another one.

@@ -374,7 +374,10 @@ fn causes(
         .iter()
         .zip(made)
         .map(|(file, (environment, planned))| {
-            file.differing(None, planned.map(|planned| Resolver::new(compilation, environment, planned, sources)))
+            file.differing(
+                None,
+                planned.map(|planned| Resolver::new(compilation, environment, planned, sources)),
+            )
         })
         .collect();
     Ok(cause::find(&differing, None)?)
