@@ -57,7 +57,8 @@ pub struct Reason {
     pub line: Option<usize>,
     /// The row's key; `#` and its number, from 1, where the table has none; null where no single row is meant.
     pub row: Option<String>,
-    /// The columns of the row, or the value; of a template, the columns (`table.column`) that it may be instead.
+    /// The columns of the row, or the value; of a template, the columns (`table.column`) and values that it may be
+    /// instead.
     pub names: Vec<String>,
 }
 
@@ -79,11 +80,13 @@ pub enum CauseKind {
     Template,
     /// What confwright.toml or target.toml says of an artifact or a column.
     Declaration,
+    /// The order of a table's rows.
+    Order,
     /// The golden file was edited by hand.
     Edited,
     /// Lines of golden that are no longer made; golden does not tell what made them.
     Removed,
-    /// Nothing certain can be said: a condition, an order, or text that cannot be traced.
+    /// Nothing certain can be said: a condition, or text that cannot be traced.
     Unknown,
     /// So much of an artifact changed, or it is so long, that causes are not told apart.
     TooMuch,
@@ -105,7 +108,7 @@ fn count<S: Serializer>(lines: &[Changed], serializer: S) -> Result<S::Ok, S::Er
 }
 
 /// A line that differs; it is there before, afterwards, or both times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Changed {
     /// Its number before, from 0.
     pub old: Option<usize>,
@@ -129,9 +132,11 @@ impl fmt::Display for Reason {
             CauseKind::NewRow => write!(f, "{place}, a new row"),
             CauseKind::RemovedRow => write!(f, "{place}, a row that is gone"),
             CauseKind::Value => write!(f, "{place}, value {names}"),
-            CauseKind::Template if !names.is_empty() => write!(f, "{place}, or the {columns} {names}"),
+            CauseKind::Template if !names.is_empty() => write!(f, "{place}, or all of {names}"),
             CauseKind::Declaration => write!(f, "{place}, a declaration"),
             CauseKind::Row | CauseKind::Template => f.write_str(&place),
+            CauseKind::Order if place.is_empty() => f.write_str("another order"),
+            CauseKind::Order => write!(f, "{place}, the order of its rows"),
             CauseKind::Edited => f.write_str("edited by hand"),
             CauseKind::Removed => f.write_str("no longer made"),
             CauseKind::Unknown => f.write_str("not known"),

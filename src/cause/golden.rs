@@ -31,7 +31,7 @@ struct Suspect {
     line: Changed,
     /// What it is made of and is not known to be unchanged, but for derived cells.
     inputs: Vec<Input>,
-    /// Its derived cells.
+    /// Its derived cells, likewise.
     derived: Vec<Input>,
 }
 
@@ -75,7 +75,15 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
     for artifact in &all {
         let Traced { file, lines, changed, .. } = artifact;
         let Some(new) = &files[*file].new else { continue };
+        let moved = artifact.moved();
         for line in changed {
+            if let Some(at) = moved.get(line) {
+                let table = lines.get(*at).and_then(row_of).map(|row| &row.table);
+                let table = table.and_then(|table| new.environment.tables.get(table));
+                let path = table.and_then(|table| Some(new.sources.file(table.file()?).path().to_string()));
+                found.add(Reason { path, ..Reason::of(CauseKind::Order) }, *file, [*line]);
+                continue;
+            }
             let Some(at) = line.new else {
                 found.add(Reason::of(CauseKind::Removed), *file, [*line]);
                 continue;
@@ -97,10 +105,11 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
                     }
                     Origin::Value { expression, sources, .. } => {
                         let inputs = new.inputs(&**sources);
-                        let (derived, mut inputs): (Vec<_>, Vec<_>) =
-                            inputs.into_iter().partition(|input| new.is_derived(input));
                         let name = new.environment.name.as_str();
-                        inputs.retain(|input| !unchanged.inputs.contains(&(name, input.clone())));
+                        let inputs = inputs.into_iter();
+                        let inputs =
+                            inputs.filter(|input| !unchanged.inputs.contains(&(name, input.clone())));
+                        let (derived, inputs) = inputs.partition(|input| new.is_derived(input));
                         let suspect = Suspect { file: *file, line: *line, inputs, derived };
                         suspects.entry(*expression).or_default().push(suspect);
                         explained = true;
@@ -214,6 +223,22 @@ impl<'a> Unchanged<'a> {
 }
 
 impl<'f> Traced<'f> {
+    /// The lines that stood elsewhere before, or do now; each with the new line of its text.
+    fn moved(&self) -> HashMap<Changed, usize> {
+        let old = |line: &Changed| line.old.and_then(|at| self.before.get(at).copied());
+        let was: HashSet<&[u8]> = self.changed.iter().filter_map(old).collect();
+        let is: HashMap<&[u8], usize> =
+            self.changed.iter().filter_map(|line| Some((*self.after.get(line.new?)?, line.new?))).collect();
+        let moved = self.changed.iter().filter_map(|line| {
+            let at = match line.new {
+                Some(new) => was.contains(self.after.get(new)?).then_some(new)?,
+                None => *is.get(old(line)?)?,
+            };
+            Some((*line, at))
+        });
+        moved.collect()
+    }
+
     /// The pieces of a line that differ from the line that was there before; all of a new line.
     fn blamed<'l>(&self, line: &'l Line, changed: Changed) -> Vec<&'l Piece> {
         let text = |all: &[&'f [u8]], number: usize| -> &'f [u8] {
@@ -278,7 +303,12 @@ fn judge(
 ) {
     let mut common: Option<HashSet<(&str, &Input)>> = None;
     for suspect in &suspects {
-        let inputs = suspect.inputs.iter().map(|input| (environment(files, suspect.file), input)).collect();
+        // A value may be that of all environments, a row is another one in each.
+        let scope = |input: &Input| match input {
+            Input::Value(_) => "",
+            Input::Cell { .. } | Input::Row(_) => environment(files, suspect.file),
+        };
+        let inputs = suspect.inputs.iter().map(|input| (scope(input), input)).collect();
         common = Some(match common {
             None => inputs,
             Some(common) => common.intersection(&inputs).copied().collect(),
@@ -303,7 +333,7 @@ fn judge(
             let derived = suspect.derived.iter().filter_map(|input| new.derivation(input));
             reasons.extend(derived.map(|span| Reason::at(CauseKind::Declaration, new, span)));
         }
-        if reasons.is_empty() {
+        if reasons.is_empty() || (reasons[0].kind == CauseKind::Declaration && !is_known) {
             reasons.push(Reason::at(CauseKind::Template, new, expression));
         }
         for reason in reasons {

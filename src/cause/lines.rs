@@ -153,18 +153,50 @@ pub(super) fn edits(old: &[u8], new: &[u8]) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::origin::{Cause, Frame, FrameKind, Piece, Row};
+    use crate::source::Span;
 
-    fn changes(before: &str, after: &str) -> Vec<(Option<usize>, Option<usize>)> {
+    fn compared(before: &str, after: &str, new: &[Line]) -> Option<Vec<(Option<usize>, Option<usize>)>> {
         let file = Differing {
             path: "",
             kind: crate::golden::ChangeKind::Changed,
             edited: false,
+            large: false,
             before: before.as_bytes(),
             old: None,
             after: after.as_bytes(),
             new: None,
         };
-        compare(&file, &[], &[]).unwrap().iter().map(|line| (line.old, line.new)).collect()
+        Some(compare(&file, &[], new)?.iter().map(|line| (line.old, line.new)).collect())
+    }
+
+    fn changes(before: &str, after: &str) -> Vec<(Option<usize>, Option<usize>)> {
+        compared(before, after, &[]).unwrap()
+    }
+
+    /// Lines that a loop made, each at a row.
+    fn made_at(rows: &[usize]) -> Vec<Line> {
+        let site = crate::source::Sources::default().add("t", &b"t"[..]);
+        let lines = rows.iter().enumerate().map(|(number, row)| {
+            let row = Row { table: "t".into(), number: *row };
+            let frame = Frame {
+                kind: FrameKind::Loop,
+                name: "row".into(),
+                site: Span::new(site, 0..1),
+                row: Some(row),
+            };
+            let piece = Piece { bytes: 0..1, cause: Cause::Unknown, frames: [frame].into() };
+            Line { number: number + 1, bytes: 0..1, pieces: vec![piece] }
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn lines_that_may_be_either_are_those_of_one_row() {
+        let (before, after) = ("a\n}\nc\n}\n", "a\n}\nb\n}\nc\n}\n");
+        let new = |lines: [usize; 2]| lines.map(|line| (None, Some(line))).to_vec();
+        assert_eq!(compared(before, after, &made_at(&[0, 0, 1, 1, 2, 2])), Some(new([2, 3])));
+        assert_eq!(compared(before, after, &made_at(&[0, 1, 1, 2, 2, 3])), Some(new([1, 2])));
     }
 
     #[test]
@@ -182,20 +214,8 @@ mod tests {
             (from..from + count).map(|number| format!("{number}\n")).collect()
         };
         let (old, new) = (many(0, 1001), many(5000, 1001));
-        let compared = |before: &str, after: &str| {
-            let file = Differing {
-                path: "",
-                kind: crate::golden::ChangeKind::Changed,
-                edited: false,
-                before: before.as_bytes(),
-                old: None,
-                after: after.as_bytes(),
-                new: None,
-            };
-            compare(&file, &[], &[]).map(|lines| lines.len())
-        };
-        assert_eq!(compared(&old, &new), None);
-        assert_eq!(compared(&old[..old.len() - 5], &new[..new.len() - 5]), Some(1000));
+        assert_eq!(compared(&old, &new, &[]), None);
+        assert_eq!(changes(&old[..old.len() - 5], &new[..new.len() - 5]).len(), 1000);
     }
 
     #[test]

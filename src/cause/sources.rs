@@ -143,6 +143,12 @@ impl<'a> Comparison<'a> {
             // What decides is not printed.
             reasons.extend(row_of(line).into_iter().flat_map(|row| self.of_row(side, row)));
         }
+        if reasons.is_empty()
+            && let Some(row) = row_of(line)
+            && let Some(path) = self.reordered(side, row)
+        {
+            reasons.insert(Reason { path: Some(path.to_string()), ..Reason::of(CauseKind::Order) });
+        }
         if reasons.is_empty() {
             let spans = line.pieces.iter().flat_map(|piece| {
                 piece.span().into_iter().chain(piece.frames.iter().map(|frame| frame.site))
@@ -318,6 +324,14 @@ impl<'a> Comparison<'a> {
             cells: [old_cells, new_cells],
             columns: [old_columns, new_columns],
         }
+    }
+
+    /// The file of a row's table, if its rows stand in another order on the other side.
+    fn reordered(&self, side: Side<'_, 'a>, row: &Row) -> Option<&'a Utf8Path> {
+        let compared = self.compared(side, &row.table);
+        let others = compared.others[side.which].iter().flatten();
+        let file = side.resolver.environment.tables.get(&row.table)?.file()?;
+        (!others.is_sorted()).then(|| side.resolver.sources.file(file).path())
     }
 
     /// The number of the same row on the other side.
