@@ -123,7 +123,7 @@ impl fmt::Display for Reason {
             place = format!("{place}:{line}");
         }
         if let Some(row) = &self.row {
-            place = format!("{place} {row}").trim_start().to_owned();
+            place = if place.is_empty() { row.clone() } else { format!("{place} {row}") };
         }
         let names = self.names.join(", ");
         let columns = if self.names.len() == 1 { "column" } else { "columns" };
@@ -149,6 +149,9 @@ impl fmt::Display for Reason {
 pub(crate) struct Differing<'a> {
     /// Its path, relative to the project's root.
     pub(crate) path: &'a str,
+    /// The environment and the instance of a target that make it, or made it.
+    pub(crate) environment: &'a str,
+    pub(crate) target: &'a str,
     /// What happens to it.
     pub(crate) kind: ChangeKind,
     /// Whether its golden file was edited by hand.

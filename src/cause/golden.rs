@@ -11,6 +11,7 @@ use crate::compile::{Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
 use crate::origin::{Cause as Origin, FrameKind, Input, Line, Piece, Row};
+use crate::project;
 use crate::source::Span;
 
 /// Where more rows and values than these may be the cause, the expression and its columns are named.
@@ -170,7 +171,9 @@ impl<'a> Unchanged<'a> {
         let name = new.environment.name.as_str();
         let Traced { after: text, lines, changed, .. } = traced;
         let mut times: HashMap<&[u8], usize> = HashMap::new();
-        text.iter().for_each(|line| *times.entry(line).or_default() += 1);
+        for line in text {
+            *times.entry(line).or_default() += 1;
+        }
         let changed: HashMap<usize, Changed> =
             changed.iter().filter_map(|line| Some((line.new?, *line))).collect();
         for (number, line) in lines.iter().enumerate() {
@@ -382,29 +385,41 @@ pub(super) fn of_inputs(resolver: &Resolver<'_>, inputs: &[Input]) -> Vec<Reason
 fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found) {
     let missing = files.iter().filter(|file| file.kind == ChangeKind::Created);
     let missing: Vec<&Resolver<'_>> = missing.filter_map(|file| file.new.as_ref()).collect();
-    let mut counts: HashMap<(&str, Span), (usize, usize)> = HashMap::new();
+    // Of each declaration and of each instance of a target, how many artifacts are missing, and how many there are.
+    let mut declared: HashMap<(&str, Span), (usize, usize)> = HashMap::new();
+    let mut instances: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
     for new in &missing {
-        counts.entry((&new.environment.name, new.planned.span)).or_default().0 += 1;
+        let name = new.environment.name.as_str();
+        declared.entry((name, new.planned.span)).or_default().0 += 1;
+        instances.entry((name, &new.planned.target)).or_default().0 += 1;
     }
     let environments: BTreeMap<&str, &Environment> =
         missing.iter().map(|new| (new.environment.name.as_str(), new.environment)).collect();
     for (name, environment) in environments {
         for planned in &environment.artifacts {
-            counts.entry((name, planned.span)).or_default().1 += 1;
+            declared.entry((name, planned.span)).or_default().1 += 1;
+            instances.entry((name, &planned.target)).or_default().1 += 1;
         }
     }
+    let deleted = files.iter().filter(|file| file.kind == ChangeKind::Deleted);
+    let deleted: HashSet<(&str, &str)> = deleted.map(|file| (file.environment, file.target)).collect();
+    let are_all = |counts: Option<&(usize, usize)>| counts.is_some_and(|(missing, all)| missing == all);
     for (number, file) in files.iter().enumerate() {
         let is_meant = file.kind == ChangeKind::Created && !file.edited && !file.large;
         let Some(new) = file.new.as_ref().filter(|_| is_meant) else { continue };
-        let declared = new.planned.span;
-        let (missing, made) =
-            counts.get(&(new.environment.name.as_str(), declared)).copied().unwrap_or_default();
-        // Where all are missing, it is the declaration that is new.
-        let row = new.planned.row.as_ref().filter(|_| missing < made || made == 1);
+        let (name, span) = (new.environment.name.as_str(), new.planned.span);
+        let instance = (name, new.planned.target.as_str());
+        let counts = declared.get(&(name, span));
+        let is_single = counts.is_some_and(|(_, all)| *all == 1);
+        let row = new.planned.row.as_ref().filter(|_| is_single || !are_all(counts));
         let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
         let reasons = match row {
-            None => vec![Reason::at(CauseKind::Declaration, new, declared)],
-            Some(row) if !unchanged.rows.contains(&(new.environment.name.as_str(), row.clone())) => {
+            _ if are_all(instances.get(&instance)) && !deleted.contains(&instance) => {
+                let path = Some(project::FILE.to_owned());
+                vec![Reason { path, ..Reason::of(CauseKind::Declaration) }]
+            }
+            None => vec![Reason::at(CauseKind::Declaration, new, span)],
+            Some(row) if !unchanged.rows.contains(&(name, row.clone())) => {
                 vec![Reason::of_row(CauseKind::NewRow, new, &row)]
             }
             Some(row) => {

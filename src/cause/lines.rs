@@ -21,8 +21,12 @@ pub(super) fn split(text: &[u8]) -> Vec<&[u8]> {
 pub(super) fn compare(file: &Differing<'_>, old: &[Line], new: &[Line]) -> Option<Vec<Changed>> {
     let (before, after) = (split(file.before), split(file.after));
     let mut balance: HashMap<&[u8], isize> = HashMap::new();
-    before.iter().for_each(|line| *balance.entry(line).or_default() += 1);
-    after.iter().for_each(|line| *balance.entry(line).or_default() -= 1);
+    for line in &before {
+        *balance.entry(line).or_default() += 1;
+    }
+    for line in &after {
+        *balance.entry(line).or_default() -= 1;
+    }
     if balance.values().map(|count| count.unsigned_abs()).sum::<usize>() > 2 * MOST {
         return None;
     }
@@ -159,6 +163,8 @@ mod tests {
     fn compared(before: &str, after: &str, new: &[Line]) -> Option<Vec<(Option<usize>, Option<usize>)>> {
         let file = Differing {
             path: "",
+            environment: "",
+            target: "",
             kind: crate::golden::ChangeKind::Changed,
             edited: false,
             large: false,

@@ -97,7 +97,7 @@ impl<'a> Comparison<'a> {
             return reasons;
         }
         if self.is_other_line(side, planned.span) {
-            return BTreeSet::from([self.at(CauseKind::Declaration, side, planned.span)]);
+            return BTreeSet::from([at(CauseKind::Declaration, side, planned.span)]);
         }
         // It is declared as before, and so its environment or its instance of a target is not there.
         let path = Some(project::FILE.to_owned());
@@ -114,7 +114,7 @@ impl<'a> Comparison<'a> {
         let sides = || was.into_iter().chain(is);
         // A row that is new or gone says all.
         let mut reasons: BTreeSet<Reason> =
-            sides().flat_map(|(side, line)| self.of_other_rows(side, line)).collect();
+            sides().filter_map(|(side, line)| self.of_other_rows(side, line)).collect();
         let Some((side, line)) = is.or(was).filter(|_| reasons.is_empty()) else { return reasons };
         match (was, is) {
             (Some((old, was)), Some((new, is))) => {
@@ -189,14 +189,14 @@ impl<'a> Comparison<'a> {
             reasons.extend(
                 spans
                     .filter(|span| self.is_other_line(side, *span))
-                    .map(|span| self.at(CauseKind::Declaration, side, span)),
+                    .map(|span| at(CauseKind::Declaration, side, span)),
             );
         }
         let spans = piece.span().into_iter().chain(piece.frames.iter().rev().map(|frame| frame.site));
         if reasons.is_empty()
             && let Some(span) = spans.into_iter().find(|span| self.is_other_line(side, *span))
         {
-            reasons.push(self.at(CauseKind::Template, side, span));
+            reasons.push(at(CauseKind::Template, side, span));
         }
         reasons
     }
@@ -252,12 +252,6 @@ impl<'a> Comparison<'a> {
             _ => reasons.extend(of_inputs(side.resolver, &known)),
         }
         reasons
-    }
-
-    fn at(&self, kind: CauseKind, side: Side<'_, 'a>, span: Span) -> Reason {
-        let reason = Reason::at(kind, side.resolver, span);
-        // A line that is gone has no number any more.
-        Reason { line: reason.line.filter(|_| side.which == NEW), ..reason }
     }
 
     fn other(&self, side: Side<'_, 'a>) -> State<'a> {
@@ -384,6 +378,12 @@ impl<'a> Comparison<'a> {
         let same = sources.find(file.path()).is_some_and(|other| sources.file(other).bytes() == file.bytes());
         (!same).then(|| file.path())
     }
+}
+
+fn at(kind: CauseKind, side: Side<'_, '_>, span: Span) -> Reason {
+    let reason = Reason::at(kind, side.resolver, span);
+    // A line that is gone has no number any more.
+    Reason { line: reason.line.filter(|_| side.which == NEW), ..reason }
 }
 
 fn text(sources: &Sources, span: Span) -> Vec<u8> {

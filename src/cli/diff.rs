@@ -27,6 +27,8 @@ mod revisions;
 /// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. With
 /// `--from`, the golden tree is left out of it: the sources are compiled as they stand in that git revision and as they
 /// stand now, or in `--to`, and the difference is that of their artifacts. Nothing is written, and nothing is checked out.
+///
+/// Below it stand its causes: the cells, rows, values and lines of templates that make lines differ.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix\n  \
@@ -306,6 +308,8 @@ impl FileDifference {
     fn differing<'a>(&'a self, old: Option<Resolver<'a>>, new: Option<Resolver<'a>>) -> Differing<'a> {
         Differing {
             path: self.path.as_str(),
+            environment: &self.environment,
+            target: &self.target,
             kind: self.kind,
             edited: self.edited,
             large: self.large,
