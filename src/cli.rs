@@ -139,6 +139,11 @@ enum Engine {
 }
 
 impl Part {
+    /// Whether all of the project is meant, and rendered as it always is.
+    fn is_all(&self) -> bool {
+        self.selection().is_whole() && self.environments.is_empty() && self.engine == Engine::Segments
+    }
+
     fn selection(&self) -> crate::compile::Selection {
         crate::compile::Selection {
             targets: self.targets.clone(),

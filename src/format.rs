@@ -178,7 +178,7 @@ pub struct Refusal {
 }
 
 /// An emitter hands its bytes on when it has so many.
-const FULL: usize = 64 * 1024;
+const FULL: usize = 256 * 1024;
 
 /// Writes the bytes of one artifact: the template's own text as it is, values as its format has them.
 pub struct Emitter<W> {

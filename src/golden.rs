@@ -149,6 +149,11 @@ impl Changes {
         self.texts.iter().filter(|(_, text)| text.is_some()).map(|(name, _)| self.folder.join(name))
     }
 
+    /// Whether a render has nothing to do: `check` has nothing to say, and every mode is right.
+    pub fn is_untouched(&self) -> bool {
+        self.is_clean() && self.list.iter().all(|change| change.sets_mode.is_none())
+    }
+
     /// Whether `check` has nothing to say: same bytes, same execute bits, manifest and sums in order.
     pub fn is_clean(&self) -> bool {
         self.stale.is_empty()

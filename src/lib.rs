@@ -21,6 +21,7 @@
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
 //! | [`cause`] | what makes artifacts differ |
+//! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`merge`] | what a golden file is where two branches are merged |
 //! | [`manifest`] | what the tree says of itself |
@@ -32,7 +33,7 @@
 //! knows the place of each byte;
 //! [`diagnostic`], with the catalogue of what can be wrong; [`document`], TOML with places; [`schema`], the JSON
 //! Schemas; [`starter`], the targets that the binary carries for new projects; and [`clock`], the one place that
-//! knows the date.
+//! knows the date and the time.
 //!
 //! # How a run goes
 //!
@@ -54,6 +55,7 @@
 //! map.
 
 pub mod cause;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod compile;

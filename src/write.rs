@@ -29,7 +29,10 @@ use crate::manifest::{PENDING, STAGING};
 mod copy;
 pub use copy::InputCopy;
 mod folder;
+mod keep;
+
 pub use folder::fill;
+pub use keep::keep;
 
 /// How often a lock that is held is tried again, and the time between: a child that a render's process has just
 /// forked holds its lock for a moment after it is released.

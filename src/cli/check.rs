@@ -9,9 +9,10 @@ use clap::Args;
 
 use super::determinism::Processes;
 use super::diff::{causes_of, compare};
-use super::render::{artifacts, artifacts_of, retired};
+use super::render::{artifacts, artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
+use crate::cache::Clean;
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
@@ -21,7 +22,7 @@ use crate::source::{self, Disk};
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
 ///
-/// Writes nothing. Exits with 1 where golden is stale or was edited by hand, or an artifact or an exception is
+/// Writes no golden file. Exits with 1 where golden is stale or was edited by hand, or an artifact or an exception is
 /// not in order.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  confwright check\n  confwright check --deterministic\n  \
@@ -35,13 +36,27 @@ pub(super) struct Check {
     /// The day that the ends of exceptions are compared with, instead of today
     #[arg(long, value_name = "DATE")]
     as_of: Option<jiff::civil::Date>,
+    /// Compile everything, even where no file has changed since the last clean run; for CI
+    #[arg(long)]
+    no_cache: bool,
 }
 
 const NOTHING: &str = "golden was not compared";
+const UP_TO_DATE: &str = "golden is up to date";
 
 impl Check {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
         let Some(root) = session.root() else { return session.fail(NOTHING) };
+        if self.part.is_all()
+            && !self.deterministic
+            && self.as_of.is_none()
+            && !self.no_cache
+            && let Some((count, artifacts)) =
+                session.recall(&root, |clean| clean.answers_check(crate::clock::today()))
+        {
+            session.say(&up_to_date(count))?;
+            return session.report(Status::Clean, artifacts, UP_TO_DATE);
+        }
         let disk = Disk::new(root.clone());
         let selection = self.part.selection();
         let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
@@ -94,12 +109,18 @@ impl Check {
             (false, false) => Status::Clean,
         };
         if status == Status::Clean {
+            let clean = Clean {
+                rendered: all.iter().all(|compared| compared.changes.is_untouched()),
+                checked: true,
+                until: compilation.project.allows.iter().map(|allow| allow.until.value).min(),
+                trees: folders(&compilation),
+                artifacts: changes.len(),
+            };
+            session.keep(&clean, &compilation);
             let proved = if self.deterministic { ", and every compile gave the same bytes" } else { "" };
-            session
-                .say(&format!("golden is what the sources give: {}{proved}", artifacts_of(changes.len())))?;
+            session.say(&(up_to_date(changes.len()) + proved))?;
         }
-        let outcome =
-            if differs { "run `confwright diff` to see what differs" } else { "golden is up to date" };
+        let outcome = if differs { "run `confwright diff` to see what differs" } else { UP_TO_DATE };
         session.report(status, changes, outcome)
     }
 }
@@ -144,6 +165,10 @@ impl Check {
         }
         Ok(!stopped)
     }
+}
+
+fn up_to_date(count: usize) -> String {
+    format!("golden is what the sources give: {}", artifacts_of(count))
 }
 
 /// What of a golden tree is not what the sources give, but for files that were edited by hand.

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
+use crate::cache::Clean;
 use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{self, Change, ChangeKind, Changes, Scope};
@@ -29,6 +30,9 @@ pub(super) struct Render {
     /// Overwrite files that were edited by hand, and delete any number of artifacts
     #[arg(long)]
     force: bool,
+    /// Compile everything, even where no file has changed since the last clean run
+    #[arg(long)]
+    no_cache: bool,
 }
 
 const NOTHING: &str = "nothing was written";
@@ -36,6 +40,14 @@ const NOTHING: &str = "nothing was written";
 impl Render {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
         let Some(root) = session.root() else { return session.fail(NOTHING) };
+        if self.part.is_all()
+            && !self.force
+            && !self.no_cache
+            && let Some((count, artifacts)) = session.recall(&root, |clean| clean.rendered)
+        {
+            session.say(&up_to_date(count))?;
+            return session.report(Status::Clean, artifacts, NOTHING);
+        }
         let disk = Disk::new(root.clone());
         let selection = self.part.selection();
         let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
@@ -95,10 +107,21 @@ impl Render {
         match batch.commit(self.force) {
             Ok(all) => {
                 session.say(&summary(&all))?;
+                let untouched = all.iter().all(Changes::is_untouched);
                 let mut changes = Vec::new();
                 for tree in all {
                     session.diagnostics.append(tree.warnings.clone());
                     changes.extend(artifacts(&tree));
+                }
+                if untouched {
+                    let clean = Clean {
+                        rendered: true,
+                        checked: false,
+                        until: None,
+                        trees: current,
+                        artifacts: changes.len(),
+                    };
+                    session.keep(&clean, &compilation);
                 }
                 session.report(Status::Clean, changes, NOTHING)
             }
@@ -182,7 +205,7 @@ fn summary(all: &[Changes]) -> String {
     let unchanged = count(ChangeKind::Unchanged);
     let first = !changes.is_empty() && count(ChangeKind::Created) == changes.len();
     lines.push(match (parts.is_empty(), unchanged) {
-        (true, _) => format!("golden is up to date: {} unchanged", artifacts_of(unchanged)),
+        (true, _) => up_to_date(unchanged),
         (false, 0) => parts.join(", "),
         (false, _) => format!("{}, {unchanged} unchanged", parts.join(", ")),
     });
@@ -190,6 +213,10 @@ fn summary(all: &[Changes]) -> String {
         lines.push("commit them together with what they are made of".to_owned());
     }
     lines.join("\n")
+}
+
+fn up_to_date(count: usize) -> String {
+    format!("golden is up to date: {} unchanged", artifacts_of(count))
 }
 
 /// A number of artifacts in words.

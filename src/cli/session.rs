@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anstream::{AutoStream, ColorChoice};
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
 use crate::cause::Cause;
+use crate::cache::{Cache, Clean, Recalled};
 use crate::compile::{self, Compilation, Selection};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
+use crate::golden::ChangeKind;
+use crate::manifest::{MANIFEST, Manifest};
 use crate::project;
 use crate::report::{self, ArtifactChange, Report, Status};
-use crate::source::{Sources, World};
+use crate::source::{Disk, Sources, World};
 
 /// One run of a command.
 pub(super) struct Session {
@@ -34,6 +37,10 @@ pub(super) struct Session {
     pub(super) diagnostics: Diagnostics,
     /// What makes artifacts differ, for the report.
     pub(super) causes: Vec<Cause>,
+    /// What the last clean run kept, where this one may use it.
+    cache: Option<Cache>,
+    /// What is wrong with it, which is no reason to keep nothing.
+    damaged: Option<Diagnostic>,
     /// Shown while work goes on; ended before anything else is printed.
     progress: Option<Progress>,
     /// Set once an interrupt asks for the end.
@@ -57,6 +64,8 @@ impl Session {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             causes: Vec::new(),
+            cache: None,
+            damaged: None,
             progress: None,
             stop: Arc::new(AtomicBool::new(false)),
         }
@@ -76,6 +85,45 @@ impl Session {
     /// The root of the project that the command works on.
     pub(super) fn root(&mut self) -> Option<Utf8PathBuf> {
         self.diagnostics.take(project::find(&self.directory))
+    }
+
+    /// The number of artifacts of a project of which nothing has changed since the last clean run, and the artifacts
+    /// where the output names them; nothing where that run does not answer what is asked, or the project has to be
+    /// compiled.
+    ///
+    /// From here on the end of this run may be kept for the next one.
+    pub(super) fn recall(
+        &mut self,
+        root: &Utf8Path,
+        answers: impl Fn(&Clean) -> bool,
+    ) -> Option<(usize, Vec<ArtifactChange>)> {
+        let cache = self.cache.insert(Cache::new(root));
+        match cache.recall() {
+            Recalled::Clean(clean) if answers(&clean) => {
+                let artifacts = match self.output {
+                    Output::Human => Vec::new(),
+                    _ => listed(&Disk::new(root), &clean.trees)?,
+                };
+                Some((clean.artifacts, artifacts))
+            }
+            Recalled::Clean(_) | Recalled::Nothing => None,
+            Recalled::Damaged => {
+                let message = format!("`{}` is damaged, and was not used", Cache::path());
+                self.damaged = Some(
+                    Diagnostic::warning(&code::CACHE_DAMAGED, message)
+                        .at_file(Cache::path(), "")
+                        .hint("the next clean run writes it anew; it can be deleted at any time"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Keeps what this run has found for the next one, unless it has something to say.
+    pub(super) fn keep(&self, clean: &Clean, compilation: &Compilation) {
+        if let Some(cache) = self.cache.as_ref().filter(|_| self.diagnostics.is_empty()) {
+            cache.keep(clean, &compilation.project, &self.sources);
+        }
     }
 
     /// Reads, checks and plans the project.
@@ -132,6 +180,7 @@ impl Session {
         outcome: &str,
     ) -> io::Result<Exit> {
         self.worked();
+        self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let causes = std::mem::take(&mut self.causes);
         let report = Report { status, artifacts, causes, diagnostics };
@@ -174,6 +223,21 @@ impl Session {
     pub(super) fn fail(&mut self, outcome: &str) -> io::Result<Exit> {
         self.report(Status::Error, Vec::new(), outcome)
     }
+}
+
+/// The artifacts of golden trees in which everything is as it should be.
+fn listed(disk: &Disk, trees: &[Utf8PathBuf]) -> Option<Vec<ArtifactChange>> {
+    let mut list = Vec::new();
+    for tree in trees {
+        let manifest = Manifest::parse(&disk.read(&tree.join(MANIFEST)).ok()?).ok()?;
+        list.extend(manifest.iter().map(|entry| ArtifactChange {
+            path: tree.join(&entry.path).into_string(),
+            change: ChangeKind::Unchanged,
+            sha256: Some(entry.sha256.to_string()),
+            bytes: Some(entry.bytes),
+        }));
+    }
+    Some(list)
 }
 
 /// A stream whose reader may have seen enough: what comes behind is dropped, and the command ends as it would have.

@@ -102,6 +102,8 @@ codes! {
     DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
     CANARY = "check::canary", "Something of the process environment reached an artifact.";
 
+    CACHE_DAMAGED = "cache::damaged", "What a run kept for the next one is damaged, and everything was compiled; the next clean run keeps it anew.";
+
     NEW_EXISTS = "new::exists", "The folder for a new project is not empty.";
     NEW_CLASH = "new::clash", "The targets that a new project begins with do not mean the same by a value, a table or a file.";
     NEW_WRITE = "new::write", "The folder for a new project cannot be written.";

@@ -10,7 +10,7 @@ use crate::manifest::Fingerprint;
 const LONG: u64 = 4 * 1024 * 1024;
 
 /// How many pieces may wait for the thread.
-const WAITING: usize = 8;
+const WAITING: usize = 3;
 
 /// A fingerprint that may be taken in a thread.
 #[derive(Default)]

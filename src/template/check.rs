@@ -32,6 +32,9 @@ use scope::{Inferred, Scope, Variable};
 /// How deep components may call each other: Tera's limit.
 pub(super) const DEEPEST_CALL: usize = 20;
 
+/// How deep bodies may lie in each other, over all templates: the walks and the engine descend with them.
+const DEEPEST_NESTING: usize = 200;
+
 /// A column of one of the project's tables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellColumn {
@@ -193,6 +196,8 @@ struct Checker<'a> {
     strict: bool,
     /// The templates that are being walked because of includes.
     including: Vec<usize>,
+    /// How many bodies are around the one that is being walked.
+    depth: usize,
     /// The bodies of each block of the templates that are being walked, the innermost template last.
     blocks: Vec<BTreeMap<String, Lineage<'a>>>,
     /// The blocks that are being walked, each with its level; the innermost last.
@@ -238,6 +243,7 @@ impl<'a> Checker<'a> {
             checked: Checked::default(),
             strict: false,
             including: Vec::new(),
+            depth: 0,
             blocks: Vec::new(),
             walking: Vec::new(),
             walked: BTreeSet::new(),
@@ -335,6 +341,22 @@ impl<'a> Checker<'a> {
     }
 
     fn nodes(&mut self, template: usize, nodes: &'a [Node], scope: &mut Scope) {
+        if self.depth == DEEPEST_NESTING {
+            if let Some(first) = nodes.first() {
+                let message =
+                    format!("tags nest deeper than {DEEPEST_NESTING}, over includes, blocks and components");
+                let diagnostic = Diagnostic::error(&code::TEMPLATE_REFUSED, message)
+                    .hint("let templates that include each other stand side by side");
+                self.report(template, first.range.clone(), diagnostic, "too deep");
+            }
+            return;
+        }
+        self.depth += 1;
+        self.nodes_of(template, nodes, scope);
+        self.depth -= 1;
+    }
+
+    fn nodes_of(&mut self, template: usize, nodes: &'a [Node], scope: &mut Scope) {
         for node in nodes {
             self.node(template, node, scope);
         }

@@ -186,9 +186,20 @@ impl Library {
             let mut names = Vec::new();
             references(&template.tree.nodes, &mut names);
             let mut known = Vec::new();
-            for name in names {
+            for (included, name) in names {
                 match self.find(&name.text) {
-                    Some(to) => known.push((to, name)),
+                    Some(to) => {
+                        if included && self.templates[to].tree.extends().is_some() {
+                            let message =
+                                format!("`{}` extends another template, and is included", name.text);
+                            diagnostics.push(
+                                Diagnostic::error(&code::TEMPLATE_REFUSED, message)
+                                    .at(template.span(name.range.clone()), "Tera would print its blocks only")
+                                    .hint("include what it extends, or put what both need into a component"),
+                            );
+                        }
+                        known.push((to, name));
+                    }
                     None => diagnostics.push(
                         Diagnostic::error(
                             &code::TEMPLATE_MISSING,
@@ -284,11 +295,11 @@ fn verbatim(sources: &Sources, value: Span, text: &str, prefix: usize) -> Option
     }
 }
 
-/// The names of the templates that nodes include or extend.
-fn references<'a>(nodes: &'a [Node], names: &mut Vec<&'a Name>) {
+/// The names of the templates that nodes include or extend, and whether they are included.
+fn references<'a>(nodes: &'a [Node], names: &mut Vec<(bool, &'a Name)>) {
     for node in nodes {
         if let NodeKind::Include(name) | NodeKind::Extends(name) = &node.kind {
-            names.push(name);
+            names.push((matches!(node.kind, NodeKind::Include(_)), name));
         }
         for body in node.bodies() {
             references(body, names);

@@ -7,7 +7,6 @@
 //! express is [`Declined`] when it is built, and the template is left to Tera, which is also what programs are
 //! tested against: both give the same bytes, or the program was declined.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use tera::{Map, Value as Data};
@@ -65,8 +64,8 @@ enum Segment {
 #[derive(Debug)]
 struct Body {
     segments: Vec<Segment>,
-    /// The variables that each round begins without.
-    slots: Range<usize>,
+    /// The variables that each round begins without: all that are set in it but those that outlive it.
+    slots: Box<[usize]>,
     /// Whether it is only text and cells of the loop's own row that the format has no say in.
     flat: bool,
 }
@@ -143,6 +142,8 @@ enum Expr {
     Comprehension(Box<Comprehension>),
     /// The text of what was captured, without the borders of its parts.
     Plain(Box<Expr>),
+    /// `throw`: the engine says it with the author's words.
+    Throw,
 }
 
 /// A list of what an expression gives for each round.

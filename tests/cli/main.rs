@@ -10,6 +10,7 @@
 
 mod cases;
 mod determinism;
+mod incremental;
 mod interrupts;
 mod long;
 mod merge;

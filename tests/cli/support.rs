@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use confwright::cache;
 use tempfile::TempDir;
 
 /// The folder of the tests' own files.
@@ -68,12 +69,13 @@ pub(crate) enum Entry {
 /// Everything below a folder, by its path.
 pub(crate) type Snapshot = BTreeMap<String, Entry>;
 
-/// Everything below a folder; nothing if there is none.
+/// Everything below a folder but the cache, which is no part of a project; nothing if there is none.
 pub(crate) fn snapshot(folder: &Path) -> Snapshot {
     if !folder.exists() {
         return Snapshot::new();
     }
-    let entries = walkdir::WalkDir::new(folder).min_depth(1).into_iter().map(Result::unwrap);
+    let walk = walkdir::WalkDir::new(folder).min_depth(1).into_iter();
+    let entries = walk.filter_entry(|entry| entry.file_name() != cache::FOLDER).map(Result::unwrap);
     entries
         .map(|entry| {
             let kind = entry.file_type();

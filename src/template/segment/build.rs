@@ -5,7 +5,7 @@
 //! value; every other is a slot. Includes, blocks and components are built in where they are used, so that one
 //! component has as many copies as it has calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -
         blocks: Vec::new(),
         walking: Vec::new(),
     };
-    let mut scope = Scope { frames: vec![Frame::default()], round: None, caller: None };
+    let mut scope = Scope { frames: vec![Frame::default()], base: 0, round: None, caller: None };
     for name in ["project", "environment", "values"] {
         if let Some(value) = inputs.context.get(name) {
             scope.bind(name, Binding::Value(Expr::Constant(value.clone())));
@@ -109,6 +109,8 @@ type Lineage<'a> = Vec<(usize, &'a [Node])>;
 #[derive(Clone)]
 struct Scope<'a> {
     frames: Vec<Frame<'a>>,
+    /// The frame of the template or the include, to which `set_global` sets.
+    base: usize,
     /// The level of the loop that `loop` speaks of.
     round: Option<usize>,
     /// Of a component, the scope of its call.
@@ -161,6 +163,14 @@ impl<'a> Scope<'a> {
 
     fn find(&self, name: &str) -> Option<&Binding<'a>> {
         self.frames.iter().rev().find_map(|frame| frame.variables.get(name))
+    }
+
+    /// The slots of all variables.
+    fn slots(&self) -> impl Iterator<Item = usize> {
+        self.frames.iter().flat_map(|frame| frame.variables.values()).filter_map(|binding| match binding {
+            Binding::Slot(slot) => Some(*slot),
+            _ => None,
+        })
     }
 
     fn open(&mut self, branches: usize) {
@@ -278,6 +288,7 @@ impl<'a> Builder<'a> {
                 let included = included.ok_or(Declined("an include that does not exist"))?;
                 let mut inner = scope.clone();
                 inner.open(self.branches);
+                inner.base = inner.frames.len() - 1;
                 inner.round = None;
                 self.template(included, &mut inner, out)
             }
@@ -294,10 +305,14 @@ impl<'a> Builder<'a> {
                 let mut segments = Vec::new();
                 self.nodes(template, body, &mut inner, &mut segments)?;
                 self.leave(&mut over);
-                // What a round sets for all is known behind the loop too.
-                scope.frames[0].variables.extend(inner.frames.swap_remove(0).variables);
+                // What a round sets for all outlives it, and is known behind the loop too.
+                inner.frames.pop();
+                let lasting: BTreeSet<usize> = inner.slots().collect();
+                let slots = (from..self.slots).filter(|slot| !lasting.contains(slot)).collect();
+                let base = scope.base;
+                scope.frames[base].variables.extend(inner.frames.swap_remove(base).variables);
                 let flat = segments.iter().all(is_flat);
-                let body = Body { segments, slots: from..self.slots, flat };
+                let body = Body { segments, slots, flat };
                 self.push(out, Segment::For { over, body, otherwise: rest })
             }
             NodeKind::If { branches, otherwise } => {
@@ -392,7 +407,7 @@ impl<'a> Builder<'a> {
     ) -> Built<()> {
         if let Some(way) = self.way(value, scope)? {
             let frame = scope.frames.last().map_or(0, |frame| frame.branches);
-            if self.branches > frame || (global && scope.frames.len() > 1) {
+            if self.branches > frame || (global && scope.frames.len() > scope.base + 1) {
                 return Err(Declined("a row that a variable is only sometimes"));
             }
             scope.bind(&name.text, Binding::Row(way));
@@ -405,7 +420,7 @@ impl<'a> Builder<'a> {
 
     /// The slot of a variable that is given a value.
     fn assigned(&mut self, name: &Name, global: bool, scope: &mut Scope<'a>) -> Built<usize> {
-        let at = if global { 0 } else { scope.frames.len() - 1 };
+        let at = if global { scope.base } else { scope.frames.len() - 1 };
         let known = scope.find(&name.text).is_some();
         let frame = &scope.frames[at];
         if let Some(Binding::Slot(slot)) = frame.variables.get(&name.text) {
@@ -523,6 +538,7 @@ impl<'a> Builder<'a> {
         }
         let mut inner = Scope {
             frames: vec![Frame { variables: BTreeMap::new(), branches: self.branches }],
+            base: 0,
             round: None,
             caller: Some(Rc::new(scope.clone())),
         };
@@ -548,7 +564,16 @@ impl<'a> Builder<'a> {
             inner.bind(name, binding);
         }
         if let Some(body) = body {
-            inner.bind("body", Binding::Body(Rc::new(body)));
+            let mut segments = Vec::new();
+            self.nodes(body.template, body.nodes, &mut body.scope.clone(), &mut segments)?;
+            if segments.iter().all(is_certain) {
+                inner.bind("body", Binding::Body(Rc::new(body)));
+            } else {
+                // What may fail has to be tried, printed or not.
+                let slot = self.slot();
+                self.push(out, Segment::Capture { slot, body: segments, filters: Vec::new() })?;
+                inner.bind("body", Binding::Slot(slot));
+            }
         }
         self.depth += 1;
         self.nodes(home, &definition.body, &mut inner, out)?;
@@ -793,6 +818,7 @@ impl<'a> Builder<'a> {
                 Expr::Comprehension(Box::new(Comprehension { over: Arc::new(over), condition, element }))
             }
             ExpressionKind::Call(_) => return Err(Declined("a component's call as a value")),
+            ExpressionKind::Function { name, .. } if name.text == "throw" => Expr::Throw,
             ExpressionKind::Function { .. } => return Err(Declined("a function")),
             ExpressionKind::Unary { operator: UnaryOperator::Not, operand } => {
                 match self.truth(template, operand, scope)? {
@@ -923,6 +949,54 @@ fn is_flat(segment: &Segment) -> bool {
         Segment::Literal(_) => true,
         Segment::Cell { cell, site: None } => cell.row.up == 0 && cell.row.references.is_empty(),
         _ => false,
+    }
+}
+
+/// Whether segments cannot fail before they are printed.
+fn is_certain(segment: &Segment) -> bool {
+    match segment {
+        Segment::Literal(_) | Segment::Cell { .. } | Segment::Continue | Segment::Break => true,
+        Segment::Value { value, .. } | Segment::Set { value, .. } => has_value(value),
+        Segment::Capture { body, filters, .. } => filters.is_empty() && body.iter().all(is_certain),
+        Segment::If { branches, otherwise } => {
+            let bodies = branches.iter().flat_map(|(_, body)| body).chain(otherwise);
+            branches.iter().all(|(condition, _)| has_value(condition)) && bodies.into_iter().all(is_certain)
+        }
+        Segment::For { over, body, otherwise } => {
+            is_walkable(over) && body.segments.iter().chain(otherwise).all(is_certain)
+        }
+    }
+}
+
+fn is_walkable(over: &Over) -> bool {
+    match over {
+        Over::Table { .. } | Over::References { .. } => true,
+        Over::Value { value, .. } => has_value(value),
+    }
+}
+
+/// Whether an expression has a value whatever the values in it are.
+fn has_value(expression: &Expr) -> bool {
+    use BinaryOperator as Op;
+    match expression {
+        Expr::Constant(_)
+        | Expr::Slot(_)
+        | Expr::Cell(_)
+        | Expr::Present(_)
+        | Expr::List(_)
+        | Expr::Count(_)
+        | Expr::Loop { .. } => true,
+        Expr::Attribute { base: of, .. } | Expr::Not(of) | Expr::Plain(of) => has_value(of),
+        Expr::Array(list) | Expr::Concatenate(list) => list.iter().all(has_value),
+        Expr::Map(entries) => entries.iter().all(|(_, value)| has_value(value)),
+        Expr::And(left, right) | Expr::Or(left, right) => has_value(left) && has_value(right),
+        Expr::If(parts) => parts.iter().all(has_value),
+        Expr::Binary { operator: Op::Equal | Op::NotEqual, sides } => sides.iter().all(has_value),
+        Expr::Comprehension(comprehension) => {
+            let Comprehension { over, condition, element } = &**comprehension;
+            is_walkable(over) && condition.iter().chain([element]).all(has_value)
+        }
+        Expr::Filter { .. } | Expr::Test { .. } | Expr::Minus(_) | Expr::Binary { .. } | Expr::Throw => false,
     }
 }
 

@@ -239,8 +239,8 @@ impl<'a, W: Write> Run<'a, '_, W> {
 
     /// One round of a loop; whether the next may come.
     fn round(&mut self, body: &'a Body, frame: &Frame<'_>) -> Result<bool, Stop> {
-        for slot in &mut self.slots[body.slots.clone()] {
-            *slot = Data::undefined();
+        for slot in &body.slots {
+            self.slots[*slot] = Data::undefined();
         }
         Ok(self.segments(&body.segments, frame)? != Flow::Break)
     }
@@ -516,6 +516,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 Data::from(list)
             }
             Expr::Plain(captured) => filter::plain(&self.value(captured, frame)?),
+            Expr::Throw => return Err(Stop::Value),
         })
     }
 

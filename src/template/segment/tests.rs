@@ -50,6 +50,9 @@ const MX: &str = "ip,ip6,fqdn,port,note,tags,tls,host
 192.0.2.3,,mx3.example.org,25,z,t,true,a
 ";
 
+const COMPONENTS: &str =
+    "{% component twice(t) %}{% if t > 'm' %}{{ body }}{% endif %}{{ t }}{{ body }}{% endcomponent twice %}";
+
 /// What a project with one pair of templates gives: for each artifact its bytes or its error.
 #[derive(Debug, PartialEq)]
 struct Outcome {
@@ -67,6 +70,9 @@ fn compile(main: &str, each: &str, renderer: Renderer) -> Result<Outcome, Vec<St
         ("templates/each.tera", each),
         ("templates/parent.tera", "[{% block a %}A{% endblock %}|{% block b %}B{% endblock %}]"),
         ("templates/part.tera", "<{% set y = 'p' %}{{ y }}>"),
+        ("templates/vars.tera", "{% set a = a ~ 'i' %}{{ a }}{% set_global b = b ~ 'j' %}{{ b }}"),
+        ("templates/components.tera", COMPONENTS),
+        ("templates/global.tera", "{% set_global i = '6' %}{{ i }}{% set i = '7' %}{{ i }}"),
     ]);
     let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
     let selection = Selection { renderer, ..Selection::default() };
@@ -194,11 +200,53 @@ fn what_is_declined_is_left_to_tera() {
 }
 
 #[test]
+fn variables_live_as_long_as_with_tera() {
+    let cases = [
+        (
+            "{% for r in mx %}{% if loop.first %}{% set_global x = r.fqdn %}{% endif %}{% endfor %}{{ x | default(value='-') }}",
+            "mx1.example.org",
+        ),
+        (
+            "{% for r in mx %}{% if r.tls %}{% continue %}{% endif %}{% set_global e = r.fqdn %}{% endfor %}{{ e | default(value='q') }}",
+            "mx2.example.org",
+        ),
+        (
+            "{% for a in ['x','y'] %}{% for b in ['p','q'] %}{% if a == 'x' %}{% set_global m = a ~ b %}{% endif %}{% endfor %}{% endfor %}{{ m | default(value='lost') }}",
+            "xq",
+        ),
+        (
+            "{% for r in mx %}{% if loop.first %}{% set_global x %}{{ r.port }}{% endset %}{% endif %}{% endfor %}{% if x %}{{ x }}{% endif %}",
+            "25",
+        ),
+        ("{% set i = '5' %}{% include \"global.tera\" %}{{ i }}", "675"),
+        (
+            "{% set_global i = '5' %}{% for r in mx %}{% include \"global.tera\" %}{% endfor %}{{ i }}",
+            "6767675",
+        ),
+        (
+            "{% component c() %}{% include \"global.tera\" %}{{ body }}{% endcomponent c %}{% for r in mx %}{% <c> %}{{ r.port }}{% </c> %}{% endfor %}",
+            "67256725256725",
+        ),
+    ];
+    for (template, expected) in cases {
+        let artifacts = same(template, "each");
+        assert_eq!(artifacts.last(), Some(&Ok(expected.to_owned())), "{template}");
+    }
+}
+
+#[test]
 fn errors_are_those_of_tera_with_the_row_that_passed() {
     // A value that is refused: the row is the one that printed it, not the first with that value.
     let refused = "{% for r in mx %}{{ r.note ~ '\n' }}{% endfor %}";
     let artifacts = same(refused, "each");
     assert!(artifacts.last().unwrap().as_ref().unwrap_err().starts_with("format::value: "), "{artifacts:?}");
+    // A body that is never printed is tried all the same.
+    for body in ["{{ throw(message='stop') }}", "{{ '' | slug }}", "{{ 1 / (values.port - 25) }}"] {
+        let unprinted = format!(
+            "{{% component c() %}}x{{% if false %}}{{{{ body }}}}{{% endif %}}{{% endcomponent c %}}{{% <c> %}}{body}{{% </c> %}}"
+        );
+        assert!(same(&unprinted, "each").last().unwrap().is_err(), "{body}");
+    }
     let fails = "{% for r in mx %}{{ '!' ~ r.fqdn | slug }}{{ '' | slug }}{% endfor %}";
     let artifacts = same(fails, "each");
     assert!(
@@ -207,18 +255,134 @@ fn errors_are_those_of_tera_with_the_row_that_passed() {
     );
 }
 
+/// Programs that are sound by their making: variables hold text from the beginning, fields are those of the loop.
+mod sound {
+    use super::*;
+
+    fn text(looped: bool) -> BoxedStrategy<String> {
+        let mut leaves = vec!["a", "b", "'l'", "values.domain"];
+        if looped {
+            leaves.extend(["r.fqdn", "r.note", "(loop.index | str)", "r.host.name", "(r.port | str)"]);
+        }
+        let leaf = prop::sample::select(leaves).prop_map(str::to_owned);
+        leaf.prop_recursive(2, 6, 3, move |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ~ {b})")),
+                inner.clone().prop_map(|a| format!("({a} | upper)")),
+                inner.clone().prop_map(|a| format!("({a} | replace(from='x', to='é'))")),
+                inner.clone().prop_map(|a| format!("({a} | truncate(length=9))")),
+                (condition(looped), inner.clone(), inner)
+                    .prop_map(|(c, a, b)| format!("({a} if {c} else {b})")),
+            ]
+        })
+        .boxed()
+    }
+
+    fn condition(looped: bool) -> BoxedStrategy<String> {
+        let mut leaves = vec!["a == b", "a", "'l' in b", "a < b", "not b is containing(pat='x')", "hosts"];
+        if looped {
+            leaves.extend([
+                "r.tls",
+                "loop.first",
+                "loop.last",
+                "r.ip6",
+                "r.port > 25",
+                "r.host.rack is defined",
+            ]);
+        }
+        prop::sample::select(leaves).prop_map(str::to_owned).boxed()
+    }
+
+    /// `depth` is how far statements may still nest.
+    pub(super) fn statements(depth: u32, looped: bool) -> BoxedStrategy<String> {
+        let variable = prop::sample::select(vec!["a", "b"]);
+        let mut choices = vec![
+            (4, Just("t\n ".to_owned()).boxed()),
+            (4, text(looped).prop_map(|e| format!("{{{{ {e} }}}}")).boxed()),
+            (3, (variable.clone(), text(looped)).prop_map(|(v, e)| format!("{{% set {v} = {e} %}}")).boxed()),
+            (2, (variable, text(looped)).prop_map(|(v, e)| format!("{{% set_global {v} = {e} %}}")).boxed()),
+            (1, Just("{% include \"vars.tera\" %}".to_owned()).boxed()),
+            (1, Just("{{- a -}}\n".to_owned()).boxed()),
+        ];
+        if looped {
+            choices.push((1, Just("{% break %}".to_owned()).boxed()));
+            choices.push((1, Just("{% continue %}".to_owned()).boxed()));
+        }
+        if depth > 0 {
+            let inner = statements(depth - 1, looped);
+            let round = statements(depth - 1, true);
+            choices.extend([
+                // Set in a round, and read when the loop is over.
+                (
+                    2,
+                    (round.clone(), condition(true), text(true), inner.clone())
+                        .prop_map(|(a, c, e, b)| {
+                            format!(
+                                "{{% for r in mx %}}{a}{{% if {c} %}}{{% set_global g = {e} %}}{{% endif %}}\
+                                 {{% endfor %}}{b}{{{{ g | default(value='-') }}}}"
+                            )
+                        })
+                        .boxed(),
+                ),
+                (3, (condition(looped), inner.clone(), inner.clone())
+                    .prop_map(|(c, a, b)| format!("{{% if {c} %}}{a}{{% else %}}{b}{{% endif %}}")).boxed()),
+                (3, (round.clone(), inner.clone())
+                    .prop_map(|(a, b)| format!("{{% for r in mx %}}{a}{{% else %}}{b}{{% endfor %}}")).boxed()),
+                (1, round.prop_map(|a| format!("{{% for x in ['p', 'q'] %}}{{% for r in mx %}}{{{{ x }}}}{a}{{% endfor %}}{{% endfor %}}")).boxed()),
+                (2, (text(looped), inner.clone())
+                    .prop_map(|(e, a)| format!("{{% <twice t={{{e}}}> %}}{a}{{% </twice> %}}")).boxed()),
+                (1, inner.clone().prop_map(|a| format!("{{% set k %}}{a}{{% endset %}}{{{{ k }}}}{{{{ k | upper }}}}")).boxed()),
+                (1, inner.prop_map(|a| format!("{{% filter indent(width=2) %}}{a}{{% endfilter %}}")).boxed()),
+            ]);
+        }
+        let one = prop::strategy::Union::new_weighted(choices);
+        prop::collection::vec(one, 1..4).prop_map(|parts| parts.concat()).boxed()
+    }
+}
+
+/// What both make of a template; `None` where the checks refuse it.
+fn compare(main: &str) -> Result<Option<Outcome>, TestCaseError> {
+    let segments = compile(main, "each", Renderer::Segments);
+    let tera = compile(main, "each", Renderer::Tera);
+    prop_assert_eq!(
+        segments.as_ref().map(|outcome| &outcome.artifacts),
+        tera.as_ref().map(|outcome| &outcome.artifacts),
+        "{}",
+        main
+    );
+    Ok(segments.ok())
+}
+
+#[test]
+fn sound_programs_give_what_tera_gives() {
+    let config = ProptestConfig { cases: 1500, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let sound = (sound::statements(3, false), sound::statements(2, false), any::<bool>());
+    let (expressed, rendered) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let head = "{% set a = 'A' %}{% set b = 'B' %}";
+    runner
+        .run(&sound, |(body, block, child)| {
+            let main = if child {
+                format!("{{% extends \"parent.tera\" %}}{{% block a %}}{head}{body}{{{{ super() }}}}{{% endblock %}}{{% block b %}}{head}{block}{{% endblock %}}")
+            } else {
+                format!("{head}{body}")
+            };
+            if let Some(outcome) = compare(&main)? {
+                expressed.set(expressed.get() + usize::from(outcome.programs == 2));
+                rendered.set(rendered.get() + usize::from(outcome.artifacts[3].is_ok()));
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(expressed.get() > 300 && rendered.get() > 400, "{expressed:?} {rendered:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
     #[test]
     fn programs_give_what_tera_gives(body in random::body()) {
         let component = "{% component c(t) %}{{ t }}{{ body }}{% endcomponent %}";
         let main = format!("{component}{{% for r in mx %}}{{% for row in mx %}}{body}{{% endfor %}}{{% endfor %}}");
-        let segments = compile(&main, "each", Renderer::Segments);
-        let tera = compile(&main, "each", Renderer::Tera);
-        prop_assert_eq!(
-            segments.as_ref().map(|outcome| &outcome.artifacts),
-            tera.as_ref().map(|outcome| &outcome.artifacts),
-            "{}", main
-        );
+        compare(&main)?;
     }
 }
