@@ -218,16 +218,21 @@ impl Found {
     }
 }
 
-/// The causes of what differs; `states` are those that are compared, the older one first, and none where golden is
-/// compared with.
-pub(crate) fn find(
-    files: &[Differing<'_>],
-    states: Option<[State<'_>; 2]>,
-) -> Result<Vec<Cause>, RenderFailure> {
+/// What artifacts are compared with.
+#[derive(Clone, Copy)]
+pub(crate) enum Against<'a> {
+    /// Golden; of these artifacts it is what the sources give.
+    Golden(&'a [Resolver<'a>]),
+    /// Another state of the sources; the older one is the first.
+    Sources([State<'a>; 2]),
+}
+
+/// The causes of what differs.
+pub(crate) fn find(files: &[Differing<'_>], against: Against<'_>) -> Result<Vec<Cause>, RenderFailure> {
     let mut found = Found::default();
-    match states {
-        Some(states) => sources::find(files, states, &mut found)?,
-        None => golden::find(files, &mut found)?,
+    match against {
+        Against::Sources(states) => sources::find(files, states, &mut found)?,
+        Against::Golden(same) => golden::find(files, same, &mut found)?,
     }
     let touched = |(file, lines): (usize, BTreeSet<Changed>)| Touched {
         path: files[file].path.to_owned(),

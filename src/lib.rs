@@ -54,8 +54,8 @@
 //! Nothing that reaches an artifact depends on the time, the machine, the process environment or the order of a hash
 //! map.
 
-pub mod cause;
 pub mod cache;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod compile;

@@ -10,7 +10,7 @@ use super::{CauseKind, Changed, Differing, Found, Reason, row_of, trace};
 use crate::compile::{Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
-use crate::origin::{Cause as Origin, FrameKind, Input, Line, Piece, Row};
+use crate::origin::{Cause as Origin, Frame, FrameKind, Input, Line, Piece, Row};
 use crate::project;
 use crate::source::Span;
 
@@ -46,7 +46,14 @@ struct Traced<'f> {
     changed: Vec<Changed>,
 }
 
-pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), RenderFailure> {
+/// So many artifacts that are right are looked at for each declaration of one that is not.
+const SAME: usize = 3;
+
+pub(super) fn find(
+    files: &[Differing<'_>],
+    same: &[Resolver<'_>],
+    found: &mut Found,
+) -> Result<(), RenderFailure> {
     let mut unchanged = Unchanged::default();
     let mut all = Vec::new();
     for (number, file) in files.iter().enumerate() {
@@ -70,7 +77,23 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
             (None, _) => found.add(Reason::of(CauseKind::Removed), number, file.whole()),
         }
     }
-    let rows_of_sites = rows_of_sites(&all);
+    let mut left: HashMap<Span, usize> = HashMap::new();
+    for artifact in &all {
+        left.extend(files[artifact.file].new.as_ref().map(|new| (new.planned.span, SAME)));
+    }
+    let mut alike = Vec::new();
+    for new in same {
+        if let Some(left) = left.get_mut(&new.planned.span).filter(|left| **left > 0) {
+            *left -= 1;
+            let excerpt = new.environment.trace(new.planned, new.sources, 1..usize::MAX)?;
+            let lines = excerpt.by_line().collect();
+            let (before, after) = (Vec::new(), split(&excerpt.text));
+            let traced = Traced { file: 0, before, after, lines, changed: Vec::new() };
+            unchanged.note(new, &traced);
+            alike.push(traced.lines);
+        }
+    }
+    let rows = rows_of_spans(all.iter().map(|artifact| &artifact.lines).chain(&alike));
     let mut suspects: BTreeMap<Span, Vec<Suspect>> = BTreeMap::new();
     let mut texts: Vec<(Reason, usize, Changed)> = Vec::new();
     for artifact in &all {
@@ -91,7 +114,7 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
             };
             let Some(traced) = lines.get(at) else { continue };
             if line.old.is_none()
-                && let Some(reason) = unchanged.entered(new, traced, &rows_of_sites)
+                && let Some(reason) = unchanged.entered(new, traced, &rows)
             {
                 found.add(reason, *file, [*line]);
                 continue;
@@ -100,6 +123,9 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
             for piece in artifact.blamed(traced, *line) {
                 match &piece.cause {
                     Origin::Literal { span, .. } if unchanged.spans.contains(span) => {}
+                    // What is printed for one row of several hangs on that row.
+                    Origin::Literal { span, .. }
+                        if line.old.is_none() && is_of_one(&piece.frames, *span, &rows) => {}
                     Origin::Literal { span, .. } => {
                         texts.push((Reason::at(CauseKind::Template, new, *span), *file, *line));
                         explained = true;
@@ -110,7 +136,14 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
                         let inputs = inputs.into_iter();
                         let inputs =
                             inputs.filter(|input| !unchanged.inputs.contains(&(name, input.clone())));
-                        let (derived, inputs) = inputs.partition(|input| new.is_derived(input));
+                        let (derived, inputs): (Vec<_>, Vec<_>) =
+                            inputs.partition(|input| new.is_derived(input));
+                        if line.old.is_none()
+                            && inputs.is_empty()
+                            && is_of_one(&piece.frames, *expression, &rows)
+                        {
+                            continue;
+                        }
                         let suspect = Suspect { file: *file, line: *line, inputs, derived };
                         suspects.entry(*expression).or_default().push(suspect);
                         explained = true;
@@ -152,17 +185,42 @@ pub(super) fn find(files: &[Differing<'_>], found: &mut Found) -> Result<(), Ren
         found.add(reason, file, [line]);
     }
     created(files, &unchanged, found);
+    // Where one change of a row is known, what hangs on the row hangs on that.
+    let rows: Vec<Reason> = found.0.keys().filter(|reason| reason.kind == CauseKind::Row).cloned().collect();
+    for row in rows {
+        let is_cell = |other: &&Reason| {
+            other.kind == CauseKind::Cells && (&other.path, &other.row) == (&row.path, &row.row)
+        };
+        let cells: Vec<Reason> = found.0.keys().filter(is_cell).cloned().collect();
+        let [cell] = &cells[..] else { continue };
+        for (file, lines) in found.0.remove(&row).unwrap_or_default() {
+            found.add(cell.clone(), file, lines);
+        }
+    }
     Ok(())
 }
 
-/// For each loop, how many rows it was at.
-fn rows_of_sites(all: &[Traced<'_>]) -> HashMap<Span, usize> {
+/// Whether something is printed, or entered, for one row only of those that the loop around it is at.
+fn is_of_one(frames: &[Frame], span: Span, rows: &HashMap<Span, usize>) -> bool {
+    let innermost = frames.iter().rev().find(|frame| frame.row.is_some());
+    let around = innermost.and_then(|frame| rows.get(&frame.site)).copied().unwrap_or_default();
+    around > 1 && rows.get(&span) == Some(&1)
+}
+
+/// At how many rows each loop was, and each text or expression was printed.
+fn rows_of_spans<'l>(all: impl Iterator<Item = &'l Vec<Line>>) -> HashMap<Span, usize> {
     let mut rows: HashMap<Span, HashSet<&Row>> = HashMap::new();
-    let pieces = all.iter().flat_map(|traced| &traced.lines).flat_map(|line| &line.pieces);
-    for frame in pieces.flat_map(|piece| piece.frames.iter()) {
-        rows.entry(frame.site).or_default().extend(&frame.row);
+    for piece in all.flatten().flat_map(|line| &line.pieces) {
+        let mut at = None;
+        for frame in piece.frames.iter() {
+            at = frame.row.as_ref().or(at);
+            rows.entry(frame.site).or_default().extend(at);
+        }
+        if let Some(span) = piece.span() {
+            rows.entry(span).or_default().extend(at);
+        }
     }
-    rows.into_iter().map(|(site, rows)| (site, rows.len())).collect()
+    rows.into_iter().map(|(span, rows)| (span, rows.len())).collect()
 }
 
 impl<'a> Unchanged<'a> {
@@ -203,25 +261,23 @@ impl<'a> Unchanged<'a> {
     }
 
     /// The new row, or the new loop or include, that makes a line that was not there.
-    fn entered(
-        &self,
-        new: &Resolver<'_>,
-        line: &Line,
-        rows_of_sites: &HashMap<Span, usize>,
-    ) -> Option<Reason> {
-        let frames = line.pieces.iter().flat_map(|piece| piece.frames.iter());
-        frames.filter(|frame| frame.kind != FrameKind::Artifact).find_map(|frame| {
-            let known = self.spans.contains(&frame.site);
-            match &frame.row {
-                Some(row) if self.rows.contains(&(new.environment.name.as_str(), row.clone())) => None,
-                // A loop that was at nothing else may be as old as its template.
-                Some(row) if known || rows_of_sites.get(&frame.site) == Some(&1) => {
-                    Some(Reason::of_row(CauseKind::NewRow, new, row))
+    fn entered(&self, new: &Resolver<'_>, line: &Line, rows: &HashMap<Span, usize>) -> Option<Reason> {
+        let frames =
+            line.pieces.iter().flat_map(|piece| piece.frames.iter().enumerate().map(move |at| (piece, at)));
+        frames.filter(|(_, (_, frame))| frame.kind != FrameKind::Artifact).find_map(
+            |(piece, (number, frame))| {
+                let known = self.spans.contains(&frame.site);
+                match &frame.row {
+                    Some(row) if self.rows.contains(&(new.environment.name.as_str(), row.clone())) => None,
+                    // A loop that was at nothing else may be as old as its template.
+                    Some(row) if known || rows.get(&frame.site) == Some(&1) => {
+                        Some(Reason::of_row(CauseKind::NewRow, new, row))
+                    }
+                    _ if known || is_of_one(&piece.frames[..number], frame.site, rows) => None,
+                    _ => Some(Reason::at(CauseKind::Template, new, frame.site)),
                 }
-                _ if known => None,
-                _ => Some(Reason::at(CauseKind::Template, new, frame.site)),
-            }
-        })
+            },
+        )
     }
 }
 
@@ -422,14 +478,7 @@ fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found
             Some(row) if !unchanged.rows.contains(&(name, row.clone())) => {
                 vec![Reason::of_row(CauseKind::NewRow, new, &row)]
             }
-            Some(row) => {
-                let row = Reason::of_row(CauseKind::Row, new, &row);
-                let of_row = |other: &&Reason| {
-                    other.kind == CauseKind::Cells && (&other.path, &other.row) == (&row.path, &row.row)
-                };
-                let cells: Vec<Reason> = found.0.keys().filter(of_row).cloned().collect();
-                if cells.len() == 1 { cells } else { vec![row] }
-            }
+            Some(row) => vec![Reason::of_row(CauseKind::Row, new, &row)],
         };
         for reason in reasons {
             found.add(reason, number, file.whole());

@@ -11,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
-use crate::cause::{self, Cause, Changed, Differing, LARGEST};
+use crate::cause::{self, Against, Cause, Changed, Differing, LARGEST};
 use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::explain::Resolver;
@@ -207,7 +207,7 @@ impl Diff {
             }
         }
         comparison.reached = reached(&comparison.files, &[&compilation]);
-        let causes = causes(&comparison.files, &made, &compilation, &session.sources);
+        let causes = causes(&comparison.files, &made, &all, &compilation, &session.sources);
         comparison.causes = session.diagnostics.take(causes).unwrap_or_default();
         (!session.diagnostics.has_errors()).then_some(comparison)
     }
@@ -321,6 +321,17 @@ impl FileDifference {
     }
 }
 
+/// The plan of an artifact, by its path relative to the project's root.
+fn planned<'a>(environment: &'a Environment, path: &Utf8Path) -> Option<&'a Planned> {
+    let relative = path.strip_prefix(&environment.folder).ok()?;
+    // The plan is in the order of these bytes.
+    let at = environment
+        .artifacts
+        .binary_search_by(|planned| planned.path.as_str().cmp(relative.as_str()))
+        .ok()?;
+    Some(&environment.artifacts[at])
+}
+
 /// The difference of an artifact, and the plan of it, if it is still made. `whole` wants contents whatever their length.
 fn difference<'a>(
     compared: &Compared<'a>,
@@ -330,12 +341,7 @@ fn difference<'a>(
 ) -> Result<(FileDifference, Option<&'a Planned>), Diagnostic> {
     let environment = compared.environment;
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
-    // The plan is in the order of these bytes.
-    let planned = environment
-        .artifacts
-        .binary_search_by(|planned| planned.path.as_str().cmp(relative.as_str()))
-        .ok()
-        .map(|at| &environment.artifacts[at]);
+    let planned = planned(environment, &change.path);
     let target = match planned {
         Some(planned) => planned.target.clone(),
         None => {
@@ -367,24 +373,34 @@ fn difference<'a>(
     Ok((file, planned))
 }
 
-/// What makes artifacts differ from golden; with the plan of each.
+/// What makes artifacts differ from golden; with the plan of each, and all that was compared.
 fn causes(
     files: &[FileDifference],
     made: &[(&Environment, Option<&Planned>)],
+    all: &[Compared<'_>],
     compilation: &Compilation,
     sources: &Sources,
 ) -> Result<Vec<Cause>, Diagnostic> {
-    let differing: Vec<Differing<'_>> = files
-        .iter()
-        .zip(made)
-        .map(|(file, (environment, planned))| {
-            file.differing(
-                None,
-                planned.map(|planned| Resolver::new(compilation, environment, planned, sources)),
-            )
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let resolver = |environment, planned| Resolver::new(compilation, environment, planned, sources);
+    let differing = files.iter().zip(made).map(|(file, (environment, planned))| {
+        file.differing(None, planned.map(|planned| resolver(environment, planned)))
+    });
+    let same = all.iter().flat_map(|compared| {
+        let is_same = |change: &&Change| {
+            change.change == ChangeKind::Unchanged
+                && change.bytes.is_some_and(|bytes| bytes <= LARGEST as u64)
+        };
+        let changes = compared.changes.list.iter().filter(is_same);
+        changes.filter_map(|change| {
+            let planned = planned(compared.environment, &change.path)?;
+            Some(resolver(compared.environment, planned))
         })
-        .collect();
-    Ok(cause::find(&differing, None)?)
+    });
+    let (differing, same): (Vec<_>, Vec<_>) = (differing.collect(), same.collect());
+    Ok(cause::find(&differing, Against::Golden(&same))?)
 }
 
 /// What makes golden trees differ from what the sources give.
@@ -402,7 +418,7 @@ pub(super) fn causes_of(
             made.push((compared.environment, planned));
         }
     }
-    causes(&files, &made, compilation, sources)
+    causes(&files, &made, all, compilation, sources)
 }
 
 /// The bytes of an artifact.

@@ -11,8 +11,8 @@ use signal_hook::flag;
 
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
-use crate::cause::Cause;
 use crate::cache::{Cache, Clean, Recalled};
+use crate::cause::Cause;
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::ChangeKind;

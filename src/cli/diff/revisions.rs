@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::session::Session;
 use super::{Comparison, Diff, FileDifference, Output, reached, rendered};
-use crate::cause::{self, LARGEST};
+use crate::cause::{self, Against, LARGEST};
 use crate::compile::{self, ByEnvironment, Compilation, Environment, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::explain::Resolver;
@@ -188,7 +188,7 @@ impl Diff {
             file.differing(was.map(Made::resolver), is.map(Made::resolver))
         });
         let differing: Vec<_> = differing.collect();
-        let causes = cause::find(&differing, Some([old.for_causes(), new.for_causes()]));
+        let causes = cause::find(&differing, Against::Sources([old.for_causes(), new.for_causes()]));
         let causes = causes.map_err(Diagnostic::from);
         comparison.notes = [(&new, self.to.as_deref()), (&old, Some(from))]
             .into_iter()
