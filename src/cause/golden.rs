@@ -124,8 +124,7 @@ pub(super) fn find(
                 match &piece.cause {
                     Origin::Literal { span, .. } if unchanged.spans.contains(span) => {}
                     // What is printed for one row of several hangs on that row.
-                    Origin::Literal { span, .. }
-                        if line.old.is_none() && is_of_one(&piece.frames, *span, &rows) => {}
+                    Origin::Literal { span, .. } if is_of_one(&piece.frames, *span, &rows) => {}
                     Origin::Literal { span, .. } => {
                         texts.push((Reason::at(CauseKind::Template, new, *span), *file, *line));
                         explained = true;
@@ -138,10 +137,10 @@ pub(super) fn find(
                             inputs.filter(|input| !unchanged.inputs.contains(&(name, input.clone())));
                         let (derived, inputs): (Vec<_>, Vec<_>) =
                             inputs.partition(|input| new.is_derived(input));
-                        if line.old.is_none()
-                            && inputs.is_empty()
-                            && is_of_one(&piece.frames, *expression, &rows)
-                        {
+                        let is_known = unchanged.spans.contains(expression)
+                            || is_of_one(&piece.frames, *expression, &rows);
+                        // Nothing of it has changed: that it is printed here has.
+                        if is_known && inputs.is_empty() && derived.is_empty() {
                             continue;
                         }
                         let suspect = Suspect { file: *file, line: *line, inputs, derived };
