@@ -270,6 +270,7 @@ mod tests {
                 {"path": "golden/d", "change": "deleted", "sha256": null, "bytes": null},
                 hash("golden/e", "changed"),
             ],
+            "causes": [],
             "diagnostics": [
                 {
                     "id": "table::type",
