@@ -312,9 +312,16 @@ impl Tree {
 
     /// The whole content of a golden file, relative to the tree; nothing if no regular file stands there.
     pub fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, Diagnostic> {
-        let Some((mut file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
+        self.read_up_to(path, u64::MAX)
+    }
+
+    /// As [`Tree::read`], but no more than so many bytes.
+    pub(crate) fn read_up_to(&self, path: &Utf8Path, most: u64) -> Result<Option<Vec<u8>>, Diagnostic> {
+        let Some((file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
         Ok(Some(bytes))
     }
 

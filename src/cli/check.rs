@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use clap::Args;
 
 use super::determinism::Processes;
-use super::diff::compare;
+use super::diff::{causes_of, compare};
 use super::render::{artifacts, artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
@@ -89,6 +89,8 @@ impl Check {
                 );
             }
         }
+        let causes = causes_of(&all, &compilation, &session.sources);
+        session.causes = session.diagnostics.take(causes).unwrap_or_default();
         if selection.is_whole() {
             session.diagnostics.extend(compilation.unused_columns());
         }

@@ -12,6 +12,7 @@ use signal_hook::flag;
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
 use crate::cache::{Cache, Clean, Recalled};
+use crate::cause::Cause;
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::ChangeKind;
@@ -34,6 +35,8 @@ pub(super) struct Session {
     pub(super) directory: Utf8PathBuf,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
+    /// What makes artifacts differ, for the report.
+    pub(super) causes: Vec<Cause>,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
@@ -63,6 +66,7 @@ impl Session {
             directory: global.directory.clone(),
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
+            causes: Vec::new(),
             cache: None,
             damaged: None,
             progress: None,
@@ -182,7 +186,8 @@ impl Session {
         self.worked();
         self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
-        let report = Report { status, artifacts, diagnostics };
+        let causes = std::mem::take(&mut self.causes);
+        let report = Report { status, artifacts, causes, diagnostics };
         match self.output {
             // The result of these goes to people, and so does what is wrong.
             Output::Human | Output::Markdown => {
@@ -195,7 +200,15 @@ impl Session {
                 // What was printed as a result stands before what is wrong with it.
                 self.out.flush()?;
                 report::human(&mut self.err, &self.sources, &shown, self.colored_errors)?;
-                if report.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+                let failed =
+                    report.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+                if !self.quiet && !report.causes.is_empty() {
+                    report::causes(&mut self.err, &report.causes)?;
+                    if failed {
+                        writeln!(self.err)?;
+                    }
+                }
+                if failed {
                     report::closing(&mut self.err, &report.diagnostics, outcome, self.colored_errors)?;
                 }
             }
