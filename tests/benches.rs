@@ -21,7 +21,7 @@ fn all_programs_make_the_same_bytes() {
     let output = benches(&folder).arg("--smoke").output().expect("python3 runs");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for workload in ["w64", "w100k", "filters", "w1m", "each", "explain"] {
+    for workload in ["w64", "w100k", "filters", "by-tera", "w1m", "each", "explain-1m", "explain"] {
         assert!(printed.contains(&format!("| [{workload}](#{workload}) |")), "{printed}");
     }
     assert!(is_empty(&folder));
