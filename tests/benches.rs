@@ -12,7 +12,7 @@ fn benches(folder: &tempfile::TempDir) -> Command {
 }
 
 fn is_empty(folder: &tempfile::TempDir) -> bool {
-    folder.path().read_dir().unwrap().next().is_none()
+    folder.path().read_dir().expect("it was just made").next().is_none()
 }
 
 #[test]
