@@ -694,8 +694,10 @@ fn entrance(
             // Its name may be given from the project's root, or from that of the file system.
             let is_end = |known: &&str| Utf8Path::new(name).ends_with(known);
             let meant = library.names().filter(is_end).max_by_key(|known| known.len());
-            let ending =
-                if name.ends_with(".tera") { "not found" } else { "a template's name ends in `.tera`" };
+            let ending = match Utf8Path::new(name).extension() {
+                Some("tera") => "not found",
+                _ => "a template's name ends in `.tera`",
+            };
             diagnostics.push(
                 Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{name}`"))
                     .at(artifact.template.span, ending)

@@ -718,12 +718,11 @@ impl Reader<'_> {
                 fields = of.fields();
             }
             let Some(local) = &fields.local else { continue };
-            match inside(local) {
-                Some(value) => self.outside(golden, &Located { value, span: column.span }),
-                None => {
-                    let message = format!("`{local}` does not lie inside the project");
-                    self.value(column.span, message, "a path relative to the root, without `..`");
-                }
+            if let Some(value) = inside(local) {
+                self.outside(golden, &Located { value, span: column.span });
+            } else {
+                let message = format!("`{local}` does not lie inside the project");
+                self.value(column.span, message, "a path relative to the root, without `..`");
             }
         }
     }

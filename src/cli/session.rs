@@ -22,6 +22,7 @@ use crate::report::{self, ArtifactChange, Report, Status};
 use crate::source::{Disk, Sources, World};
 
 /// One run of a command.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Session {
     /// Where results go.
     pub(super) out: Box<dyn Write>,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::read::{FORMATS, Flaw, Format, Raw, Read, Reading, Record};
@@ -195,10 +195,10 @@ impl Opening<'_> {
                     // Another environment has its own file for the table.
                     let free = files.iter().filter(|file| !self.spec.elsewhere.contains(file));
                     let (near, below): (Vec<_>, Vec<_>) =
-                        free.map(|file| file.as_path()).partition(|file| file.parent() == Some(folder));
-                    let near = [near, below].into_iter().find_map(|files| {
-                        nearest(path.as_str(), files.into_iter().map(|file| file.as_str()))
-                    });
+                        free.map(Utf8PathBuf::as_path).partition(|file| file.parent() == Some(folder));
+                    let near = [near, below]
+                        .into_iter()
+                        .find_map(|files| nearest(path.as_str(), files.into_iter().map(Utf8Path::as_str)));
                     diagnostic.hints.extend(near.map(|near| format!("did you mean `{near}`?")));
                 }
                 self.diagnostics.push(diagnostic);
