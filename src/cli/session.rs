@@ -138,7 +138,12 @@ impl Session {
             progress.stage("reading", 0);
             self.progress = Some(progress);
         }
-        compile::prepare(world, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
+        let prepared = compile::prepare(world, &mut self.sources, selection, &|_| {}, &mut self.diagnostics);
+        if prepared.is_none() {
+            // What is found wrong with a file that is being written may not be so.
+            self.diagnostics.extend(self.sources.changed(world));
+        }
+        prepared
     }
 
     /// Begins to render the artifacts of a compilation.
