@@ -244,7 +244,8 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let _ = writeln!(session.err, "error: the output cannot be written: {error}");
-            Exit::Error.into()
+            // 2 says that nothing was written.
+            if session.committed { Exit::Differs.into() } else { Exit::Error.into() }
         }
     }
 }

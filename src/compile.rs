@@ -9,17 +9,18 @@ use std::io;
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::document::Located;
 use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
-use crate::template::check::{self, CellColumn, Entrance, View};
+use crate::template::check::{self, CellColumn, Checked, Entrance, View};
 use crate::template::data;
 use crate::template::engine::{Failure, Refused};
 use crate::template::library::Unparsed;
@@ -80,10 +81,8 @@ impl Compilation {
         if self.environments.len() < self.project.environments.len() {
             return Vec::new();
         }
-        let mut texts = expressions(&self.project, &self.targets);
-        texts.extend(self.project.artifacts.iter().map(|artifact| artifact.path.value.clone()));
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let named: BTreeSet<&str> = texts.iter().flat_map(|text| text.split(move |c| !is_name(c))).collect();
+        let texts = expressions(&self.project, &self.targets);
+        let named = words(texts.iter());
         let mut told = BTreeSet::new();
         let mut warnings = Vec::new();
         for table in self.environments.iter().flat_map(|environment| environment.tables.iter()) {
@@ -103,6 +102,84 @@ impl Compilation {
         }
         warnings
     }
+
+    /// Warnings of values, and of an instance's own names for tables, that nothing uses; of a part of a project,
+    /// nothing is known.
+    fn unused_names(&self) -> Vec<Diagnostic> {
+        let texts = expressions(&self.project, &self.targets);
+        let named = words(texts.iter().filter(|text| text.contains("values")));
+        let mut warnings = Diagnostics::default();
+        for environment in &self.environments {
+            let declared = self.project.environments.iter().find(|known| known.name == environment.name);
+            let Some(declared) = declared else { continue };
+            let mut all = BTreeSet::new();
+            for producer in &environment.producers {
+                let instance = declared.targets.get(&producer.name);
+                let target = instance.and_then(|instance| self.targets.get(&instance.target.value));
+                let required = target.and_then(|target| target.values.as_ref()).into_iter().flatten();
+                let checked = &producer.templates.checked;
+                let mut used: BTreeSet<&str> = required.map(|(name, _)| name.as_str()).collect();
+                used.extend(checked.values.iter().map(String::as_str));
+                if let (Some(instance), Some(target)) = (instance, target) {
+                    let is_own = |name: &str, value: &Located<toml::Value>| {
+                        declared.values.get(name).is_none_or(|of_all| of_all.span != value.span)
+                    };
+                    let own = instance.values.iter().filter(|(name, value)| is_own(name, value));
+                    for (name, value) in own.filter(|(name, _)| !used.contains(name.as_str())) {
+                        if !named.contains(name.as_str()) {
+                            let message =
+                                format!("nothing in target `{}` uses the value `{name}`", target.name);
+                            warnings.push(
+                                Diagnostic::warning(&code::PROJECT_UNUSED, message)
+                                    .at(value.span, "set for this instance")
+                                    .hint_nearest(name, used.iter().copied()),
+                            );
+                        }
+                    }
+                    warnings.extend(unused_tables(instance, target, checked));
+                }
+                all.extend(used);
+            }
+            for (name, value) in &declared.values {
+                if !all.contains(name.as_str()) && !named.contains(name.as_str()) {
+                    let message = format!("nothing uses the value `{name}`");
+                    warnings.push(
+                        Diagnostic::warning(&code::PROJECT_UNUSED, message)
+                            .at(value.span, "no template, rule, path or derived column names it")
+                            .hint_nearest(name, all.iter().copied()),
+                    );
+                }
+            }
+        }
+        // What environments have in common is said once.
+        warnings.into_iter().collect::<IndexSet<_>>().into_iter().collect()
+    }
+}
+
+/// Warnings of an instance's names for tables that a target that may use all tables does not use.
+fn unused_tables(instance: &Instance, target: &Target, checked: &Checked) -> Vec<Diagnostic> {
+    if target.tables.is_some() {
+        return Vec::new();
+    }
+    let paths = words(target.artifacts.iter().map(|artifact| &artifact.path.value));
+    let walked = target.artifacts.iter().filter_map(|artifact| artifact.each.as_ref());
+    let mut used: BTreeSet<&str> = walked.map(|each| each.value.as_str()).collect();
+    used.extend(checked.named.iter().map(String::as_str));
+    let unused = instance.tables.iter().filter(|(name, _)| !used.contains(name.as_str()));
+    unused
+        .filter(|(name, _)| !paths.contains(name.as_str()))
+        .map(|(name, mapped)| {
+            let message = format!("nothing in target `{}` uses a table `{name}`", target.name);
+            Diagnostic::warning(&code::PROJECT_UNKNOWN_NAME, message)
+                .at(mapped.name_span, "the target's name for a table")
+                .hint_nearest(name, used.iter().copied())
+        })
+        .collect()
+}
+
+/// The names in texts, whatever they are names of.
+fn words<'t>(texts: impl Iterator<Item = &'t String>) -> BTreeSet<&'t str> {
+    texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).collect()
 }
 
 /// An environment that is ready to render.
@@ -175,7 +252,6 @@ pub fn prepare(
     if !selection.lenient {
         check_selection(&[(&project, &targets)], selection, diagnostics);
     }
-    warn_of_unused_values(&project, &targets, diagnostics);
     let templates = Templates::read(world, sources, &project, &targets, diagnostics);
     if diagnostics.has_errors() {
         return None;
@@ -212,7 +288,13 @@ pub fn prepare(
     }
     diagnostics.append(found.merge(&compilation.project, count));
     compilation.used = used;
-    if diagnostics.has_errors() { None } else { Some(compilation) }
+    if diagnostics.has_errors() {
+        return None;
+    }
+    if selection.is_whole() {
+        diagnostics.extend(compilation.unused_names());
+    }
+    Some(compilation)
 }
 
 /// What is wrong in each environment, with the names of those where it is.
@@ -288,41 +370,13 @@ pub fn check_selection(
     }
 }
 
-/// Warns of values that no target requires and no expression names, where every target says what it requires.
-fn warn_of_unused_values(
-    project: &Project,
-    targets: &IndexMap<String, Target>,
-    diagnostics: &mut Diagnostics,
-) {
-    let required: Option<Vec<_>> = targets.values().map(|target| target.values.as_ref()).collect();
-    let Some(required) = required.filter(|required| !required.is_empty() && project.artifacts.is_empty())
-    else {
-        return;
-    };
-    let texts = expressions(project, targets);
-    let known: BTreeSet<&str> =
-        required.iter().flat_map(|values| values.keys()).map(String::as_str).collect();
-    let mut told = BTreeSet::new();
-    for (name, value) in project.environments.iter().flat_map(|environment| &environment.values) {
-        let named = texts.iter().any(|text| text.contains("values") && text.contains(name.as_str()));
-        if known.contains(name.as_str()) || named || !told.insert(value.span) {
-            continue;
-        }
-        diagnostics.push(
-            Diagnostic::warning(&code::PROJECT_UNUSED, format!("nothing uses the value `{name}`"))
-                .at(value.span, "no target requires it, and no rule, path or derived column names it")
-                .hint_nearest(name, known.iter().copied()),
-        );
-    }
-}
-
 /// The expressions of the project outside of templates: of rules, paths and derived columns.
 fn expressions(project: &Project, targets: &IndexMap<String, Target>) -> Vec<String> {
     let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
     let messages =
         project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
-    let paths =
-        targets.values().flat_map(|target| &target.artifacts).map(|artifact| artifact.path.value.as_str());
+    let paths = targets.values().flat_map(|target| &target.artifacts).chain(&project.artifacts);
+    let paths = paths.map(|artifact| artifact.path.value.as_str());
     let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
     for environment in &project.environments {
         let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
@@ -491,6 +545,10 @@ impl Preparation<'_> {
                 name: name.clone(),
                 source: table.source.value.clone(),
                 source_span: table.source.span,
+                elsewhere: (self.compilation.project.environments.iter())
+                    .filter_map(|environment| Some(environment.tables.get(name)?.source.value.clone()))
+                    .filter(|source| *source != table.source.value)
+                    .collect(),
                 key: table.key.iter().map(|key| key.value.clone()).collect(),
                 columns: table.columns.as_ref().map(|columns| {
                     columns
@@ -636,9 +694,13 @@ fn entrance(
             // Its name may be given from the project's root, or from that of the file system.
             let is_end = |known: &&str| Utf8Path::new(name).ends_with(known);
             let meant = library.names().filter(is_end).max_by_key(|known| known.len());
+            let ending = match Utf8Path::new(name).extension() {
+                Some("tera") => "not found",
+                _ => "a template's name ends in `.tera`",
+            };
             diagnostics.push(
                 Diagnostic::error(&code::TEMPLATE_MISSING, format!("there is no template `{name}`"))
-                    .at(artifact.template.span, "not found")
+                    .at(artifact.template.span, ending)
                     .hint_nearest(meant.unwrap_or(name), library.names()),
             );
         }

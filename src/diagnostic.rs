@@ -124,12 +124,14 @@ impl Diagnostic {
 /// The name that is closest to a mistyped one, if any is close enough to be meant.
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (name.chars().count() / 3).max(1);
+    let name = name.to_lowercase();
     names
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= limit
-                || (name.len() > 2 && (candidate.starts_with(name) || name.starts_with(candidate)))
+        .filter_map(|candidate| {
+            let lower = candidate.to_lowercase();
+            let distance = strsim::osa_distance(&name, &lower);
+            let begins = name.len() > 2 && (lower.starts_with(&name) || name.starts_with(&lower));
+            (distance <= limit || begins).then_some((distance, candidate))
         })
         .min()
         .map(|(_, candidate)| candidate)
@@ -165,6 +167,11 @@ impl Diagnostics {
     /// Whether any is an error.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// Whether any has this code.
+    pub fn has(&self, code: &Code) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.code == code.id)
     }
 
     /// Whether there is none.

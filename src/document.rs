@@ -209,7 +209,7 @@ pub(crate) fn read<T: Document>(sources: &Sources, file: FileId, diagnostics: &m
     let text = source.text().unwrap_or_default();
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        diagnostics.extend(syntax(&errors, source, file));
+        diagnostics.extend(syntax(&errors, T::SHAPE, source, file));
         return None;
     }
     let before = diagnostics.len();
@@ -268,23 +268,58 @@ fn refuse_reserved(
 }
 
 /// What the TOML parser found: the first mistake of each line, as the others on it follow from that one.
-fn syntax(errors: &[toml::de::Error], source: &SourceFile, file: FileId) -> Vec<Diagnostic> {
+fn syntax(errors: &[toml::de::Error], shape: Shape, source: &SourceFile, file: FileId) -> Vec<Diagnostic> {
+    let written = |range: Range<usize>| source.bytes().get(range).unwrap_or_default();
+    // The header of a table that is there already, where it is meant for an entry of a list.
+    let is_entry = |range: &Range<usize>| {
+        let key = (shape.iter().flat_map(|kind| kind.keys))
+            .find(|(name, _)| name.as_bytes() == written(range.clone()));
+        key.is_some_and(|(_, shape)| shape.iter().any(|kind| kind.name == Some("a list")))
+            && written(0..range.start).ends_with(b"[")
+    };
+
     let mut places: Vec<_> =
         errors.iter().map(|error| (error.span().unwrap_or(0..0), lower_case(error.message()))).collect();
     places.sort_by_key(|(range, _)| range.start);
     places.dedup_by_key(|(range, _)| source.position(range.start).line);
+    // The keys of such a table, which is taken for the first one, follow from its header.
+    let headers: Vec<usize> =
+        places.iter().filter(|(range, _)| is_entry(range)).map(|(range, _)| range.end).collect();
+    places.retain(|(range, _)| {
+        let above = headers.iter().rev().find(|end| **end <= range.start);
+        above.is_none_or(|end| written(*end..range.start).windows(2).any(|pair| pair == b"\n["))
+    });
     places
         .into_iter()
         .map(|(range, message)| {
+            let name = String::from_utf8_lossy(written(range.clone())).into_owned();
+            let number = octal(source.bytes(), range.start);
+            let entry = is_entry(&range);
             let bare = source.bytes().get(range.clone()).is_some_and(|written| {
                 written.first().is_some_and(u8::is_ascii_alphabetic)
                     && source.bytes()[..range.start].trim_ascii_end().ends_with(b"=")
             });
             let diagnostic = Diagnostic::error(&code::PROJECT_SYNTAX, message)
                 .at(Span::new(file, range), "this is not TOML");
-            if bare { diagnostic.hint("put text between quotes") } else { diagnostic }
+            match number {
+                _ if entry => diagnostic.hint(format!("write `[[{name}]]`")),
+                Some(number) => diagnostic.hint(format!("write \"{number}\"")),
+                None if bare => diagnostic.hint("put text between quotes"),
+                None => diagnostic,
+            }
         })
         .collect()
+}
+
+/// The number with a leading zero that a mistake lies in: an octal one, which TOML does not have.
+fn octal(bytes: &[u8], at: usize) -> Option<String> {
+    let line = bytes.get(..at)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = bytes.get(line..)?.split(|byte| *byte == b'\n').next()?;
+    let (_, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
+    let value = value.split('#').next()?.trim();
+    let is_octal =
+        value.len() > 1 && value.starts_with('0') && value.bytes().all(|byte| byte.is_ascii_digit());
+    is_octal.then(|| value.to_owned())
 }
 
 fn lower_case(message: &str) -> String {
@@ -331,7 +366,11 @@ impl Walk<'_> {
         let Some(first) = shape.iter().find(fits).or(shape.is_empty().then_some(&PLAIN)) else {
             let mut expected: Vec<&str> = shape.iter().filter_map(|kind| kind.name).collect();
             expected.dedup();
-            let hint = self.quotes(&expected, value.get_ref(), span.clone());
+            let header = self.text.get(span.clone()).is_some_and(|text| text.starts_with('['));
+            let hint = match value.get_ref() {
+                DeValue::Table(_) if header && expected == ["a list"] => Some(format!("write `[[{path}]]`")),
+                value => self.quotes(&expected, value, span.clone()),
+            };
             let expected = expected.join(" or ");
             let message = format!("`{path}`: expected {expected}, found {found}");
             let mut diagnostic = Diagnostic::error(&code::PROJECT_VALUE, message)

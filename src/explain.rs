@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, code};
 use crate::origin::{Cause, Excerpt, Frame, FrameKind, Input, Line, Piece, Row};
 use crate::plan::Planned;
 use crate::source::{FileId, Sources, Span};
-use crate::table::Table;
+use crate::table::{Column, Table};
 use crate::template::syntax::{ExpressionKind, parse_expression, visit};
 
 /// Lines of a file, and perhaps a place in the first of them.
@@ -367,9 +367,9 @@ struct PieceDocument {
 #[schemars(rename = "Place")]
 pub(crate) struct PlaceDocument {
     /// The file, relative to the project's root.
-    path: String,
+    pub(crate) path: String,
     /// The line, from 1.
-    line: usize,
+    pub(crate) line: usize,
     /// The column in characters, from 1.
     column: usize,
 }
@@ -507,6 +507,22 @@ impl<'a> Resolver<'a> {
         all
     }
 
+    /// Whether it is a cell that an expression computes.
+    pub(crate) fn is_derived(&self, input: &Input) -> bool {
+        self.column(input).is_some_and(|column| column.expr.is_some())
+    }
+
+    /// Where the expression of a derived cell is declared.
+    pub(crate) fn derivation(&self, input: &Input) -> Option<Span> {
+        self.column(input).filter(|column| column.expr.is_some())?.span
+    }
+
+    fn column(&self, input: &Input) -> Option<&'a Column> {
+        let Input::Cell { row, column } = input else { return None };
+        let environment = self.environment;
+        Some(environment.tables.get(&row.table)?.schema().column(column)?.1)
+    }
+
     pub(crate) fn input(&self, input: &Input) -> InputDocument {
         let of_row = |kind, name: &str, row: &Row, place: Option<Span>, given| InputDocument {
             kind,
@@ -549,7 +565,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// Where a value of the project is written, or the default that the target gives it.
-    fn value(&self, name: &str) -> (Option<Span>, &'static str) {
+    pub(crate) fn value(&self, name: &str) -> (Option<Span>, &'static str) {
         let declared = self.compilation.project.environments.iter();
         let declared = declared.into_iter().find(|declared| declared.name == self.environment.name);
         let instance = declared.and_then(|declared| declared.targets.get(&self.planned.target));

@@ -312,9 +312,16 @@ impl Tree {
 
     /// The whole content of a golden file, relative to the tree; nothing if no regular file stands there.
     pub fn read(&self, path: &Utf8Path) -> Result<Option<Vec<u8>>, Diagnostic> {
-        let Some((mut file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
+        self.read_up_to(path, u64::MAX)
+    }
+
+    /// As [`Tree::read`], but no more than so many bytes.
+    pub(crate) fn read_up_to(&self, path: &Utf8Path, most: u64) -> Result<Option<Vec<u8>>, Diagnostic> {
+        let Some((file, _)) = self.open_golden(path.as_str())? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
+        file.take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(self.shown(path.as_str()), &error))?;
         Ok(Some(bytes))
     }
 
@@ -490,7 +497,7 @@ impl Tree {
         if self.kinds.contains_key(PENDING) {
             stale.push(self.shown(PENDING));
         }
-        let deletes = self.guard(known.len(), &gone, &outcomes);
+        let deletes = self.guard(known.len(), &gone, &outcomes, scope);
         Changes {
             list,
             stale,
@@ -604,6 +611,7 @@ impl Tree {
         total: usize,
         gone: &BTreeMap<String, Option<Old>>,
         outcomes: &[Outcome],
+        scope: &Scope,
     ) -> Option<Diagnostic> {
         let mut arrivals: BTreeMap<Sha256, usize> = BTreeMap::new();
         for outcome in outcomes.iter().filter(|outcome| outcome.change() == ChangeKind::Created) {
@@ -619,8 +627,18 @@ impl Tree {
         (total >= GUARDED && deletes * 2 > total).then(|| {
             let message =
                 format!("this would delete {deletes} of the {total} artifacts in `{}`", self.folder);
+            let why = match scope {
+                Scope::Retired(kept) if kept.iter().any(|folder| folder.starts_with(&self.folder)) => {
+                    "the project has environments now, and each has a tree of its own".to_owned()
+                }
+                Scope::Retired(_) => {
+                    let name = self.folder.file_name().unwrap_or_default();
+                    format!("the environment `{name}` is no longer declared")
+                }
+                Scope::Whole | Scope::Targets(_) => String::new(),
+            };
             Diagnostic::error(&code::GOLDEN_DELETES, message)
-                .at_file(self.folder.clone(), "")
+                .at_file(self.folder.clone(), why)
                 .hint("if that is meant, add `--force`")
         })
     }

@@ -20,6 +20,7 @@
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
+//! | [`cause`] | what makes artifacts differ |
 //! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
 //! | [`merge`] | what a golden file is where two branches are merged |
@@ -54,6 +55,7 @@
 //! map.
 
 pub mod cache;
+pub mod cause;
 pub mod cli;
 pub mod clock;
 pub mod compile;

@@ -86,7 +86,59 @@ impl Contested {
             diagnostics.push(by_hand("the merged sources cannot be compiled".to_owned()));
             return None;
         };
+        if let Some((place, side)) = self.edited(repository, &sides, &compilation, &world) {
+            let message =
+                format!("`{place}` was edited by hand in {side}, and the merged sources do not give that");
+            let diagnostic = Diagnostic::error(&code::MERGE_EDITED, message);
+            diagnostics.push(diagnostic.hint(
+                "move the edit into a template or table, then run `confwright render` and `git add` the golden tree",
+            ));
+            return None;
+        }
         self.content(&compilation, &world, sources, diagnostics)
+    }
+
+    /// A file that git asks for and that a side has edited by hand: it is not what the manifest of that side says. For
+    /// the manifest and the sums, which go with them, all files that git asks for are looked at.
+    fn edited(
+        &self,
+        repository: &Repository,
+        sides: &Sides,
+        compilation: &Compilation,
+        merged: &Revision,
+    ) -> Option<(Utf8PathBuf, String)> {
+        let inside = self.path.strip_prefix(merged.root()).unwrap_or(&self.path);
+        let environment =
+            compilation.environments.iter().find(|environment| inside.starts_with(&environment.folder))?;
+        let is_whole = [MANIFEST, SUMS].iter().any(|name| environment.folder.join(name) == inside);
+        let places: Vec<Utf8PathBuf> = environment
+            .artifacts
+            .iter()
+            .map(|planned| environment.folder.join(&planned.path))
+            .filter(|place| {
+                place == inside
+                    || is_whole && merged.read(place).is_ok_and(|bytes| bytes == ASKED_FOR.as_bytes())
+            })
+            .collect();
+        let theirs = format!("the other side ({})", self.theirs_name);
+        for (commit, side) in [(&sides.ours, "the side that is merged into"), (&sides.theirs, &theirs)] {
+            let world = repository.world(commit, merged.root());
+            let listed = world.read(&environment.folder.join(MANIFEST)).ok();
+            let Some(listed) = listed.and_then(|json| Manifest::parse(&json).ok()) else { continue };
+            let is_edited = |place: &&Utf8PathBuf| {
+                let entry =
+                    place.strip_prefix(&environment.folder).ok().and_then(|path| listed.get(path.as_str()));
+                entry.zip(world.read(place).ok()).is_some_and(|(entry, bytes)| {
+                    let mut print = Fingerprint::default();
+                    print.update(&bytes);
+                    print.sha256() != entry.sha256
+                })
+            };
+            if let Some(place) = places.iter().find(is_edited) {
+                return Some((place.clone(), side.to_owned()));
+            }
+        }
+        None
     }
 
     /// The commits whose files these are.

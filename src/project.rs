@@ -57,7 +57,8 @@ impl document::Document for ProjectFile {
 struct ProjectSection {
     /// Its name, which templates see as `project.name`.
     name: Option<At<String>>,
-    /// The folder of the committed artifacts, `golden` where it is not given.
+    /// The folder of the committed artifacts, `golden` where it is not given. A folder that was named before stays as it
+    /// is: delete it, or move it to the new name.
     golden: Option<At<String>>,
     /// The folder of the templates, `templates` where it is not given.
     templates: Option<At<String>>,
@@ -67,7 +68,7 @@ struct ProjectSection {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct TableSection {
-    /// The file of the rows: .csv .tsv .txt .json .yaml .toml, relative to the project.
+    /// The file of the rows: .csv .tsv .txt .json .yaml .yml .toml, relative to the project.
     source: Option<At<String>>,
     /// The column, or the columns, that name a row.
     key: Option<At<OneOrMany>>,
@@ -347,7 +348,11 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
     let environments = named
         .chain(alone)
         .map(|(name, section)| reader.environment(name, section, &tables, &values, &instances))
-        .collect();
+        .collect::<Vec<_>>();
+    for table in environments.iter().flat_map(|environment| environment.tables.values()) {
+        reader.outside(&golden, &table.source);
+        reader.local_outside(&golden, table.columns.iter().flatten().map(|(_, column)| column));
+    }
 
     Some(Project {
         name: section.name.map_or_else(String::new, |name| name.locate(file).value),
@@ -410,27 +415,19 @@ impl Reader<'_> {
         }
     }
 
-    /// A path below the root; `.` parts are dropped.
+    /// A path below the root; one that is refused is empty.
     fn path(&mut self, path: &At<String>) -> Utf8PathBuf {
-        let mut inside = Utf8PathBuf::new();
-        for part in Utf8Path::new(path.value()).components() {
-            match part {
-                Utf8Component::Normal(part) => inside.push(part),
-                Utf8Component::CurDir => {}
-                _ => {
-                    let message = format!("`{}` does not lie inside the project", path.value());
-                    let label = "a path relative to the root, without `..`";
-                    let mut diagnostic =
-                        Diagnostic::error(&code::PROJECT_VALUE, message).at(path.span(self.file), label);
-                    if path.value().starts_with('/') {
-                        diagnostic = diagnostic.hint(format!("write it relative to the folder of {FILE}"));
-                    }
-                    self.diagnostics.push(diagnostic);
-                    break;
-                }
+        inside(path.value()).unwrap_or_else(|| {
+            let message = format!("`{}` does not lie inside the project", path.value());
+            let label = "a path relative to the root, without `..`";
+            let mut diagnostic =
+                Diagnostic::error(&code::PROJECT_VALUE, message).at(path.span(self.file), label);
+            if path.value().starts_with('/') {
+                diagnostic = diagnostic.hint(format!("write it relative to the folder of {FILE}"));
             }
-        }
-        inside
+            self.diagnostics.push(diagnostic);
+            Utf8PathBuf::new()
+        })
     }
 
     fn folder(&mut self, path: Option<&At<String>>, default: &str) -> Utf8PathBuf {
@@ -700,6 +697,36 @@ impl Reader<'_> {
         }
     }
 
+    /// Refuses an input in the golden folder: a render would take it for something that it made.
+    fn outside(&mut self, golden: &Utf8Path, input: &Located<Utf8PathBuf>) {
+        let golden = Some(golden).filter(|golden| !golden.as_str().is_empty());
+        if golden.is_some_and(|golden| input.value.starts_with(golden)) {
+            let message = format!("`{}` lies in the golden folder, and is an input", input.value);
+            self.value(input.span, message, "keep inputs where no render writes");
+        }
+    }
+
+    /// Refuses a folder of certificates in the golden folder, and one that is not in the project.
+    pub(crate) fn local_outside<'c>(
+        &mut self,
+        golden: &Utf8Path,
+        columns: impl IntoIterator<Item = &'c Located<ColumnSpec>>,
+    ) {
+        for column in columns {
+            let mut fields = column.value.fields();
+            while let Some(of) = fields.of.take() {
+                fields = of.fields();
+            }
+            let Some(local) = &fields.local else { continue };
+            if let Some(value) = inside(local) {
+                self.outside(golden, &Located { value, span: column.span });
+            } else {
+                let message = format!("`{local}` does not lie inside the project");
+                self.value(column.span, message, "a path relative to the root, without `..`");
+            }
+        }
+    }
+
     /// Columns with their names checked.
     pub(crate) fn columns(&mut self, columns: Map<ColumnSpec>) -> IndexMap<String, Located<ColumnSpec>> {
         let mut checked = IndexMap::new();
@@ -720,6 +747,12 @@ impl TableSection {
             self.columns.get_or_insert_default().0.extend(columns.0);
         }
     }
+}
+
+/// A path below the root, without its `.` parts; nothing for one that leaves it.
+fn inside(path: &str) -> Option<Utf8PathBuf> {
+    let parts = Utf8Path::new(path).components().filter(|part| *part != Utf8Component::CurDir);
+    parts.map(|part| matches!(part, Utf8Component::Normal(_)).then_some(part)).collect()
 }
 
 fn override_values(values: &mut Values, over: &Map<Any>, file: FileId) {
@@ -1113,6 +1146,19 @@ port = "port"
                 "project::value: `/b.csv` does not lie inside the project | 6:10 a path relative to the root, without `..` | hint: write it relative to the folder of confwright.toml",
                 "project::value: the root itself cannot be this folder | 8:10 name a folder in it",
                 "project::value: `a/../../b` does not lie inside the project | 10:8 a path relative to the root, without `..`",
+            ],
+        );
+    }
+
+    #[test]
+    fn no_input_lies_in_golden() {
+        bad(
+            "[project]\ngolden = \"./data\"\n[tables.a]\nsource = \"./data/x/a.csv\"\n[tables.b]\nsource = \"database/b.csv\"\n[tables.b.columns]\na = { type = \"cert\", local = \"./data\" }\nb = { type = \"list\", of = { type = \"cert\", local = \"data/pki\" } }\nc = { type = \"cert\", local = \"x/../data\" }\n[environments.one]\n[environments.two]\n",
+            &[
+                "project::value: `data/x/a.csv` lies in the golden folder, and is an input | 4:10 keep inputs where no render writes",
+                "project::value: `data` lies in the golden folder, and is an input | 8:5 keep inputs where no render writes",
+                "project::value: `data/pki` lies in the golden folder, and is an input | 9:5 keep inputs where no render writes",
+                "project::value: `x/../data` does not lie inside the project | 10:5 a path relative to the root, without `..`",
             ],
         );
     }

@@ -9,15 +9,18 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cause::Cause;
 use crate::diagnostic::{Diagnostic, Place, Severity, code};
 use crate::golden::ChangeKind;
 use crate::source::{Position, Sources};
 
+mod causes;
 mod github;
 mod human;
 mod markdown;
 mod sarif;
 
+pub use causes::{causes, extent};
 pub use github::github;
 pub use human::{Marked, closing, excerpt, human};
 pub use markdown::{Reached, Review, Reviewed, markdown};
@@ -57,6 +60,8 @@ pub struct Report {
     pub status: Status,
     /// All artifacts.
     pub artifacts: Vec<ArtifactChange>,
+    /// What makes artifacts differ.
+    pub causes: Vec<Cause>,
     /// What was found, in the order of [`crate::diagnostic::Diagnostics::sorted`].
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -99,6 +104,8 @@ pub(crate) struct Document<'a> {
     status: Status,
     /// All artifacts, sorted by path.
     artifacts: &'a [ArtifactChange],
+    /// What makes artifacts differ; empty for render.
+    causes: &'a [Cause],
     /// What was found, sorted by place.
     diagnostics: Vec<DiagnosticDocument<'a>>,
 }
@@ -163,6 +170,7 @@ pub fn json(out: &mut dyn Write, sources: &Sources, report: &Report) -> io::Resu
     let document = Document {
         status: report.status,
         artifacts: &report.artifacts,
+        causes: &report.causes,
         diagnostics: diagnostics(sources, &report.diagnostics),
     };
     document_as_json(out, &document)
@@ -235,7 +243,7 @@ mod tests {
             artifact("golden/d", ChangeKind::Deleted),
             artifact("golden/e", ChangeKind::Changed),
         ];
-        (sources, Report { status: Status::Differs, artifacts, diagnostics })
+        (sources, Report { status: Status::Differs, artifacts, causes: Vec::new(), diagnostics })
     }
 
     type Writer = fn(&mut dyn Write, &Sources, &Report) -> io::Result<()>;
@@ -262,6 +270,7 @@ mod tests {
                 {"path": "golden/d", "change": "deleted", "sha256": null, "bytes": null},
                 hash("golden/e", "changed"),
             ],
+            "causes": [],
             "diagnostics": [
                 {
                     "id": "table::type",

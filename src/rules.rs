@@ -39,7 +39,10 @@ pub(crate) fn check(
     let context = data::context(&project.name, &declared.name, view::data_of_values(&declared.values));
     for rule in &project.rules {
         let known = (&globals, facts, &context);
-        let Some(prepared) = Prepared::new(rule, known, renderer, diagnostics) else { continue };
+        let mut found = Diagnostics::default();
+        let prepared = Prepared::new(rule, known, renderer, &mut found);
+        diagnostics.append(without_row(found));
+        let Some(prepared) = prepared else { continue };
         let Some(each) = &rule.each else {
             match prepared.holds(None) {
                 Ok(true) => {}
@@ -113,6 +116,20 @@ pub(crate) fn check(
         }
         diagnostics.extend(failed.into_iter().map(|(_, diagnostic)| diagnostic));
     }
+}
+
+/// What is wrong with a rule, with one diagnostic for all places that use a row where the rule has none.
+fn without_row(found: Diagnostics) -> Diagnostics {
+    let is_rowless = |diagnostic: &Diagnostic| diagnostic.message == check::NO_ROW;
+    let (rowless, others): (Vec<_>, Vec<_>) = found.into_iter().partition(is_rowless);
+    let mut rest = Diagnostics::default();
+    rest.extend(others);
+    if let Some(mut first) = rowless.into_iter().next() {
+        first.message = "`row` is used in a rule without `each`".into();
+        first.hints = vec!["give the rule `each = \"…\"`: the table whose rows it must hold for".into()];
+        rest.push(first);
+    }
+    rest
 }
 
 /// Where an exception is for a row that does not exist: says so at the row that it may be meant for, or the first one.

@@ -82,6 +82,16 @@ impl Disk {
         path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
     }
 
+    /// The place of a file; nothing is read through a link that leads out of the project.
+    fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        let place = self.root.join(path).canonicalize_utf8()?;
+        if place.starts_with(self.root.canonicalize_utf8()?) {
+            Ok(place)
+        } else {
+            Err(io::Error::other("a symbolic link leads out of the project; put the file itself into it"))
+        }
+    }
+
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
         let path = self.relative(path.to_string_lossy().into_owned().into());
         Unlisted { why: why.to_owned(), path }
@@ -118,23 +128,21 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        let path = self.root.join(path);
-        let kind = std::fs::metadata(&path)?.file_type();
+        let kind = std::fs::metadata(self.root.join(path))?.file_type();
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
         if !kind.is_file() && !kind.is_dir() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        std::fs::read(path)
+        std::fs::read(self.place(path)?)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let path = self.root.join(path);
-        let about = std::fs::metadata(&path)?;
+        let about = std::fs::metadata(self.root.join(path))?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
         }
-        Ok(Some(Arc::new(std::fs::File::open(path)?)))
+        Ok(Some(Arc::new(std::fs::File::open(self.place(path)?)?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -142,9 +150,14 @@ impl World for Disk {
         if !top.is_dir() {
             return Ok(Vec::new());
         }
+        let root = self.root.canonicalize()?;
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
+            if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
+                let why = "is a symbolic link that leads out of the project; put what it leads to into it";
+                return Err(io::Error::other(self.wrong(entry.path(), why)));
+            }
             if !entry.file_type().is_file() {
                 continue;
             }
@@ -401,13 +414,19 @@ impl SourceFile {
         if let Some(at) = odd {
             return Err(Diagnostic::error(&code::SOURCE_UTF8, format!("`{}` is not UTF-8", self.path))
                 .at(Span::new(id, at..at + 1), "this byte is part of no character")
-                .hint("convert it, for example with `iconv -f latin1 -t utf-8`"));
+                .hint(format!("convert it, for example with `iconv -f {} -t utf-8`", self.encoding())));
         }
         let Some(marker) = marker else { return Ok(()) };
         let line = self.line(self.position(marker).line).unwrap_or(marker..marker);
         Err(Diagnostic::error(&code::SOURCE_CONFLICT, format!("`{}` has a merge conflict in it", self.path))
             .at(Span::new(id, line), "the version control system wrote this line")
             .hint("decide for one of the versions, and remove the lines that mark them"))
+    }
+
+    /// What a file that is not UTF-8 may be in: a byte order mark tells.
+    fn encoding(&self) -> &'static str {
+        let start = self.part(0..2);
+        if *start == [0xff, 0xfe] || *start == [0xfe, 0xff] { "utf-16" } else { "latin1" }
     }
 
     fn marks(&self) -> &[usize] {

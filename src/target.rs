@@ -13,8 +13,8 @@ use crate::document::{self, At, Located, Map, shapes};
 use crate::format::{self, Format};
 use crate::project::{self, Instance, Project, Reader, Values};
 use crate::source::{FileId, Sources, Span, Unlisted, World};
-use crate::table::Column;
 use crate::table::spec::ColumnSpec;
+use crate::table::{self, Column};
 
 /// The name of the file that makes a folder a target.
 pub const FILE: &str = "target.toml";
@@ -268,6 +268,8 @@ pub fn load(
             let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
             let templates = templates(&files, &project.templates.join(name));
             if let Some(target) = read(sources, file, name, templates, diagnostics) {
+                let required = target.tables.iter().flatten().flat_map(|(_, table)| table.columns.values());
+                Reader { file, diagnostics }.local_outside(&project.golden, required);
                 targets.insert(name.to_owned(), target);
             }
         }
@@ -448,8 +450,18 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
         Some(_) => {
             error(format!("mode `{}` does not let the owner read the file", mode.value), "at least 0400")
         }
-        None => error(format!("`{}` is not a mode", mode.value), "three octal digits, such as 0644"),
+        None => error(format!("`{}` is not a mode", mode.value), "octal digits, such as \"0644\""),
     }
+}
+
+/// The placeholder of a check's command: the folder of the rendered tree.
+const ROOT: &str = "root";
+
+/// The names in braces. `{ print $1 }` and `${home}` are for the program.
+fn placeholders(part: &str) -> impl Iterator<Item = &str> {
+    let braces = part.match_indices('{').filter(|(at, _)| !part[..*at].ends_with('$'));
+    let names = braces.filter_map(|(at, _)| Some(part[at + 1..].split_once('}')?.0));
+    names.filter(|name| table::is_name(name))
 }
 
 fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagnostics) -> Vec<Check> {
@@ -465,6 +477,15 @@ fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagn
                     format!("the command of check `{}` is empty", name.value),
                 )
                 .at(command.span, "the program and its arguments"),
+            );
+        }
+        for other in command.value.iter().flat_map(|part| placeholders(part)).filter(|name| *name != ROOT) {
+            let message =
+                format!("unknown placeholder `{{{other}}}` in the command of check `{}`", name.value);
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message)
+                    .at(command.span, "the only placeholder is `{root}`")
+                    .hint_nearest(&format!("{{{other}}}"), ["{root}"]),
             );
         }
         if let Some(first) = checks.iter().find(|check| check.name.value == name.value) {
@@ -635,12 +656,23 @@ fails-on = "stderr"
                 "project::name: `ROW` cannot be the name of a column | 7:1 a name is lower-case letters, digits and `_`, and begins with no digit",
                 "project::value: `requires.values.a`: expected a text or a table, found a whole number | 9:5 not a text or a table",
                 "project::value: `artifact[1]` has no `template` | 10:1 `template` must be given",
-                "project::value: `0888` is not a mode | 16:8 three octal digits, such as 0644",
+                "project::value: `0888` is not a mode | 16:8 octal digits, such as \"0644\"",
                 "project::value: mode `0044` does not let the owner read the file | 21:8 at least 0400",
                 "project::value: the command of check `c` is empty | 24:11 the program and its arguments",
                 "project::value: `stdout` is not a sign of failure | 25:12 `check[1].fails-on` is one of: status, stderr",
                 "project::name: two checks are called `c` | 27:8 the second one | 23:8 the first one",
                 "project::value: `check[2].command[2]`: expected a text, found a whole number | 28:17 not a text | hint: put it between quotes: \"1\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unknown_placeholder() {
+        bad(
+            "stage = \"config\"\n[[check]]\nname = \"c\"\ncommand = [\"x\", \"{root}/{roo}/y\", \"${home}\", \"{ print $1 }\", \"{}\", \"{\", \"{place}\"]\n",
+            &[
+                "project::value: unknown placeholder `{place}` in the command of check `c` | 4:11 the only placeholder is `{root}`",
+                "project::value: unknown placeholder `{roo}` in the command of check `c` | 4:11 the only placeholder is `{root}` | hint: did you mean `{root}`?",
             ],
         );
     }

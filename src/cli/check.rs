@@ -1,5 +1,6 @@
 //! `confwright check`: the gate for commits and CI.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +9,7 @@ use camino::Utf8Path;
 use clap::Args;
 
 use super::determinism::Processes;
-use super::diff::compare;
+use super::diff::{causes_of, compare};
 use super::render::{artifacts, artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
@@ -17,6 +18,7 @@ use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{ChangeKind, Changes};
+use crate::project::{Allow, Project};
 use crate::report::Status;
 use crate::source::{self, Disk};
 
@@ -34,7 +36,7 @@ pub(super) struct Check {
     #[arg(long)]
     deterministic: bool,
     /// The day that the ends of exceptions are compared with, instead of today
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: Option<jiff::civil::Date>,
     /// Compile everything, even where no file has changed since the last clean run; for CI
     #[arg(long)]
@@ -68,6 +70,7 @@ impl Check {
         };
         let mut changes = Vec::new();
         let mut differs = false;
+        let mut allowed = compilation.allowed.clone();
         for compared in &all {
             differs |= !compared.changes.is_clean();
             session.diagnostics.extend(stale(&compared.changes));
@@ -75,7 +78,7 @@ impl Check {
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
             session.diagnostics.extend(compared.environment.check_structure(&session.sources));
-            session.diagnostics.extend(unchecked(compared.environment));
+            session.diagnostics.extend(unchecked(compared.environment, &compilation.project, &mut allowed));
             for span in &compared.environment.raw {
                 session.diagnostics.push(
                     Diagnostic::warning(
@@ -86,6 +89,8 @@ impl Check {
                 );
             }
         }
+        let causes = causes_of(&all, &compilation, &session.sources);
+        session.causes = session.diagnostics.take(causes).unwrap_or_default();
         if selection.is_whole() {
             session.diagnostics.extend(compilation.unused_columns());
         }
@@ -95,6 +100,7 @@ impl Check {
         let today = self.as_of.unwrap_or_else(crate::clock::today);
         session.diagnostics.extend(exceptions(
             &compilation,
+            &allowed,
             selection.is_whole() && selection.environments.is_empty(),
             today,
         ));
@@ -203,12 +209,23 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
     list
 }
 
-/// The columns of certificates that cannot be judged.
-fn unchecked(environment: &Environment) -> Vec<Diagnostic> {
+/// Reads a date of the command line.
+fn date(text: &str) -> Result<jiff::civil::Date, &'static str> {
+    text.parse().map_err(|_| "expected a date such as 2027-03-31")
+}
+
+/// The columns of certificates that cannot be judged, but for where an exception says so.
+fn unchecked(environment: &Environment, project: &Project, allowed: &mut BTreeSet<usize>) -> Vec<Diagnostic> {
     let mut list = Vec::new();
+    let is_exception = |allow: &Allow| allow.rule.value == code::TABLE_UNCHECKED.id && allow.row.is_none();
+    let exception = project.allows.iter().position(is_exception);
     for table in environment.tables.iter().filter(|table| !table.is_empty()) {
         let schema = table.schema();
         for column in schema.columns.iter().filter(|column| column.ty.is_unchecked()) {
+            if let Some(number) = exception {
+                allowed.insert(number);
+                continue;
+            }
             let message = format!(
                 "the certificates of the column `{}` of the table `{}` are not checked",
                 column.name, schema.name
@@ -226,7 +243,12 @@ fn unchecked(environment: &Environment) -> Vec<Diagnostic> {
 }
 
 /// Exceptions that have ended, and those that apply to nothing.
-fn exceptions(compilation: &Compilation, whole: bool, today: jiff::civil::Date) -> Vec<Diagnostic> {
+fn exceptions(
+    compilation: &Compilation,
+    allowed: &BTreeSet<usize>,
+    whole: bool,
+    today: jiff::civil::Date,
+) -> Vec<Diagnostic> {
     let mut list = Vec::new();
     for (number, allow) in compilation.project.allows.iter().enumerate() {
         if allow.until.value < today {
@@ -239,7 +261,7 @@ fn exceptions(compilation: &Compilation, whole: bool, today: jiff::civil::Date) 
                 .hint(format!("mend what it allows (\"{}\"), or agree on another day", allow.reason)),
             );
         }
-        if whole && !compilation.allowed.contains(&number) {
+        if whole && !allowed.contains(&number) {
             list.push(
                 Diagnostic::warning(
                     &code::ALLOW_UNUSED,

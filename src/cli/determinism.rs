@@ -29,6 +29,9 @@ const VARIABLES: [(&str, &[(&str, &str)]); 7] = [
     ("the number of threads", &[("RAYON_NUM_THREADS", "64")]),
 ];
 
+/// The argument for rendering with Tera alone.
+const TERA: &str = "--engine=tera";
+
 const UMASKS: [&str; 2] = ["000", "077"];
 
 /// Variables that the canary sets beside those of this process.
@@ -98,6 +101,12 @@ impl Processes<'_> {
         let mut child = Child::of(self, "the working directory (/)");
         child.directory = "/".into();
         children.push(child);
+        // The segment programs print what Tera does, or one of the two is wrong.
+        if !self.part.iter().any(|argument| argument == TERA) {
+            let mut child = Child::of(self, "Tera in the place of the fast path");
+            child.arguments.push(TERA.into());
+            children.push(child);
+        }
 
         let mut found: Vec<Diagnostic> = children.iter().flat_map(|child| child.compare(compiled)).collect();
         found.extend(self.canary(compiled));

@@ -5,14 +5,16 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use similar::{ChangeTag, TextDiff};
 
 use super::render::{artifacts, folders, retired, scope};
 use super::session::Session;
 use super::{Exit, Output, Part};
+use crate::cause::{self, Against, Cause, Changed, Differing, LARGEST};
 use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
+use crate::explain::Resolver;
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::plan::Planned;
 use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
@@ -25,9 +27,12 @@ mod revisions;
 /// Prints the unified difference from the golden tree to what the sources give, and exits with 1 where there is one. With
 /// `--from`, the golden tree is left out of it: the sources are compiled as they stand in that git revision and as they
 /// stand now, or in `--to`, and the difference is that of their artifacts. Nothing is written, and nothing is checked out.
+///
+/// Below it stand its causes: the cells, rows, values and lines of templates that make lines differ.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  confwright diff\n  confwright diff --stat\n  confwright diff golden/prod/postfix\n  \
+                  confwright diff --by cause            the rows, values and template lines that change something\n  \
                   confwright diff --from main           what this branch changes, committed or not\n  \
                   confwright diff --from v1 --to v2 --format markdown"
 )]
@@ -38,6 +43,9 @@ pub(super) struct Diff {
     /// One line for each file instead of the difference
     #[arg(long)]
     stat: bool,
+    /// The difference file by file, or the lines that each change of the sources makes differ
+    #[arg(long, value_enum, default_value_t = By::Path, value_name = "WHAT")]
+    by: By,
     /// Compare with what the sources of this git revision give, instead of with golden
     #[arg(long, value_name = "REV")]
     from: Option<String>,
@@ -46,6 +54,15 @@ pub(super) struct Diff {
     to: Option<String>,
     #[command(flatten)]
     part: Part,
+}
+
+/// What differences are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// The files, with the causes in short below them
+    Path,
+    /// The causes: cells, rows, values and lines of templates
+    Cause,
 }
 
 const NOTHING: &str = "nothing was compared";
@@ -113,7 +130,7 @@ impl Diff {
             Some(from) => self.with_revision(session, from),
             None => self.with_golden(session),
         };
-        let Some(Comparison { list, files, stale, reached, notes }) = comparison else {
+        let Some(Comparison { list, files, stale, reached, causes, notes }) = comparison else {
             return session.fail(NOTHING);
         };
         session.worked();
@@ -127,15 +144,24 @@ impl Diff {
                     .iter()
                     .map(|file| paint.reviewed(file, !self.stat))
                     .collect::<io::Result<_>>()?,
+                causes,
                 reached,
             };
             report::markdown(&mut session.out, &review)?;
+        } else if session.output == Output::Human && self.by == By::Cause {
+            for cause in &causes {
+                paint.cause(&mut session.out, cause, &files, self.stat)?;
+            }
         } else if session.output == Output::Human && self.stat {
             paint.stat(&mut session.out, &files)?;
+            session.causes = causes;
         } else if session.output == Output::Human {
             for file in &files {
                 paint.unified(&mut session.out, file)?;
             }
+            session.causes = causes;
+        } else {
+            session.causes = causes;
         }
         for note in &notes {
             session.say(note)?;
@@ -161,6 +187,7 @@ impl Diff {
         let changes = all.iter().flat_map(|compared| &compared.changes.list);
         let wanted = self.wanted(session, &root, &changes.map(|change| &*change.path).collect::<Vec<_>>())?;
         let mut comparison = Comparison::default();
+        let mut made = Vec::new();
         for compared in &all {
             session.diagnostics.append(compared.changes.warnings.clone());
             comparison.stale |= wanted.is_all() && !compared.changes.stale.is_empty();
@@ -169,13 +196,19 @@ impl Diff {
                     continue;
                 }
                 if change.change != ChangeKind::Unchanged || change.mode_differs {
-                    let file = difference(compared, change, session);
-                    comparison.files.extend(session.diagnostics.take(file));
+                    let whole = session.output != Output::Json;
+                    let file = difference(compared, change, &session.sources, whole);
+                    if let Some((file, planned)) = session.diagnostics.take(file) {
+                        comparison.files.push(file);
+                        made.push((compared.environment, planned));
+                    }
                 }
                 comparison.list.push(shown);
             }
         }
         comparison.reached = reached(&comparison.files, &[&compilation]);
+        let causes = causes(&comparison.files, &made, &all, &compilation, &session.sources);
+        comparison.causes = session.diagnostics.take(causes).unwrap_or_default();
         (!session.diagnostics.has_errors()).then_some(comparison)
     }
 
@@ -207,6 +240,8 @@ struct Comparison {
     stale: bool,
     /// What makes the artifacts that differ.
     reached: Vec<Reached>,
+    /// What makes them differ.
+    causes: Vec<Cause>,
     /// What to know besides.
     notes: Vec<String>,
 }
@@ -255,6 +290,8 @@ struct FileDifference {
     edited: bool,
     /// The permission bits before and after, where they differ.
     modes: Option<(u32, u32)>,
+    /// Whether one of the contents is so long that causes are not looked for.
+    large: bool,
     old: Vec<u8>,
     new: Vec<u8>,
 }
@@ -267,28 +304,59 @@ impl FileDifference {
         let count = |tag| diff.iter_all_changes().filter(|change| change.tag() == tag).count();
         (count(ChangeTag::Insert), count(ChangeTag::Delete))
     }
+
+    fn differing<'a>(&'a self, old: Option<Resolver<'a>>, new: Option<Resolver<'a>>) -> Differing<'a> {
+        Differing {
+            path: self.path.as_str(),
+            environment: &self.environment,
+            target: &self.target,
+            kind: self.kind,
+            edited: self.edited,
+            large: self.large,
+            before: &self.old,
+            old,
+            after: &self.new,
+            new,
+        }
+    }
 }
 
-fn difference(
-    compared: &Compared<'_>,
-    change: &Change,
-    session: &Session,
-) -> Result<FileDifference, Diagnostic> {
-    let environment = compared.environment;
-    let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
+/// The plan of an artifact, by its path relative to the project's root.
+fn planned<'a>(environment: &'a Environment, path: &Utf8Path) -> Option<&'a Planned> {
+    let relative = path.strip_prefix(&environment.folder).ok()?;
     // The plan is in the order of these bytes.
-    let planned = environment
+    let at = environment
         .artifacts
         .binary_search_by(|planned| planned.path.as_str().cmp(relative.as_str()))
-        .ok()
-        .map(|at| &environment.artifacts[at]);
+        .ok()?;
+    Some(&environment.artifacts[at])
+}
+
+/// The difference of an artifact, and the plan of it, if it is still made. `whole` wants contents whatever their length.
+fn difference<'a>(
+    compared: &Compared<'a>,
+    change: &Change,
+    sources: &Sources,
+    whole: bool,
+) -> Result<(FileDifference, Option<&'a Planned>), Diagnostic> {
+    let environment = compared.environment;
+    let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
+    let planned = planned(environment, &change.path);
     let target = match planned {
         Some(planned) => planned.target.clone(),
         None => {
             compared.tree.manifest().get(relative.as_str()).map_or_else(String::new, |old| old.target.clone())
         }
     };
-    let mut file = FileDifference {
+    let largest = LARGEST as u64;
+    let most = if whole { u64::MAX } else { largest + 1 };
+    let old = compared.tree.read_up_to(relative, most)?.unwrap_or_default();
+    let large = old.len() > LARGEST || change.bytes.is_some_and(|bytes| bytes > largest);
+    let new = match planned.filter(|_| whole || !large) {
+        Some(planned) => rendered(environment, planned, sources)?,
+        None => Vec::new(),
+    };
+    let file = FileDifference {
         path: change.path.clone(),
         environment: environment.name.clone(),
         target,
@@ -298,17 +366,59 @@ fn difference(
             let executable = planned.is_some_and(|planned| planned.mode & 0o100 != 0);
             if executable { (0o644, 0o755) } else { (0o755, 0o644) }
         }),
-        old: Vec::new(),
-        new: Vec::new(),
+        large,
+        old,
+        new,
     };
-    // A document names what differs, and does not show it.
-    if session.output != Output::Json {
-        file.old = compared.tree.read(relative)?.unwrap_or_default();
-        if let Some(planned) = planned {
-            file.new = rendered(environment, planned, &session.sources)?;
+    Ok((file, planned))
+}
+
+/// What makes artifacts differ from golden; with the plan of each, and all that was compared.
+fn causes(
+    files: &[FileDifference],
+    made: &[(&Environment, Option<&Planned>)],
+    all: &[Compared<'_>],
+    compilation: &Compilation,
+    sources: &Sources,
+) -> Result<Vec<Cause>, Diagnostic> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let resolver = |environment, planned| Resolver::new(compilation, environment, planned, sources);
+    let differing = files.iter().zip(made).map(|(file, (environment, planned))| {
+        file.differing(None, planned.map(|planned| resolver(environment, planned)))
+    });
+    let same = all.iter().flat_map(|compared| {
+        let is_same = |change: &&Change| {
+            change.change == ChangeKind::Unchanged
+                && change.bytes.is_some_and(|bytes| bytes <= LARGEST as u64)
+        };
+        let changes = compared.changes.list.iter().filter(is_same);
+        changes.filter_map(|change| {
+            let planned = planned(compared.environment, &change.path)?;
+            Some(resolver(compared.environment, planned))
+        })
+    });
+    let (differing, same): (Vec<_>, Vec<_>) = (differing.collect(), same.collect());
+    Ok(cause::find(&differing, Against::Golden(&same))?)
+}
+
+/// What makes golden trees differ from what the sources give.
+pub(super) fn causes_of(
+    all: &[Compared<'_>],
+    compilation: &Compilation,
+    sources: &Sources,
+) -> Result<Vec<Cause>, Diagnostic> {
+    let (mut files, mut made) = (Vec::new(), Vec::new());
+    for compared in all {
+        let changed = compared.changes.list.iter().filter(|change| change.change != ChangeKind::Unchanged);
+        for change in changed {
+            let (file, planned) = difference(compared, change, sources, false)?;
+            files.push(file);
+            made.push((compared.environment, planned));
         }
     }
-    Ok(file)
+    causes(&files, &made, all, compilation, sources)
 }
 
 /// The bytes of an artifact.
@@ -364,7 +474,9 @@ impl Paint {
         let name = |side: &str, absent: bool| {
             if absent { "/dev/null".to_owned() } else { format!("{side}/{}", file.path) }
         };
-        if file.edited {
+        if file.edited && file.kind == ChangeKind::Created {
+            self.line(out, HEAD, &format!("# something else stands in the place of {}", file.path))?;
+        } else if file.edited {
             self.line(out, HEAD, &format!("# {} was edited by hand", file.path))?;
         }
         if let Some((old, new)) = file.modes {
@@ -389,6 +501,42 @@ impl Paint {
                 self.line(out, style, &format!("{sign}{}", visible(text)))?;
                 if change.missing_newline() {
                     writeln!(out, "\\ No newline at end of file")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A cause with the lines that it makes differ.
+    fn cause(
+        &self,
+        out: &mut dyn Write,
+        cause: &Cause,
+        files: &[FileDifference],
+        stat: bool,
+    ) -> io::Result<()> {
+        let head = visible(&cause.reason.to_string()).replace('\t', "\\t");
+        self.line(out, HEAD, &format!("{head}: {}", report::extent(cause)))?;
+        for touched in &cause.artifacts {
+            match touched.lines.len() {
+                0 => writeln!(out, "  {}", touched.path)?,
+                1 => writeln!(out, "  {}: 1 line", touched.path)?,
+                count => writeln!(out, "  {}: {count} lines", touched.path)?,
+            }
+            let Some(file) = files.iter().find(|file| file.path == touched.path).filter(|_| !stat) else {
+                continue;
+            };
+            let (before, after): (Vec<_>, Vec<_>) = (
+                file.old.split(|byte| *byte == b'\n').collect(),
+                file.new.split(|byte| *byte == b'\n').collect(),
+            );
+            for Changed { old, new } in &touched.lines {
+                let sides = [("-", REMOVED, old, &before), ("+", ADDED, new, &after)];
+                for (sign, style, number, text) in sides {
+                    if let Some(text) = number.and_then(|number| text.get(number)) {
+                        let text = visible(&String::from_utf8_lossy(text));
+                        self.line(out, style, &format!("    {sign}{text}"))?;
+                    }
                 }
             }
         }

@@ -101,8 +101,10 @@ fn merge(
         return Ok(Exit::Clean);
     }
     let Some(manifest) = contested.left_manifest() else {
-        // Every file of a tree fails for the same reason; it is told for the manifest, which is always among them.
-        if session.output == Output::Human && !session.quiet {
+        // Every file of a tree fails for the same reason, unless it is one that was edited by hand; it is told for the
+        // manifest, which is always among them.
+        let is_own = session.diagnostics.has(&code::MERGE_EDITED);
+        if session.output == Output::Human && !session.quiet && !is_own {
             writeln!(session.err, "`{}` is not merged", contested.path)?;
             return Ok(Exit::Error);
         }

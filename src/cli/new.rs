@@ -80,6 +80,7 @@ impl New {
             session.diagnostics.push(unfilled(&folder, &error));
             return session.fail(NOTHING);
         }
+        session.committed = true;
         if session.output == Output::Json {
             let document = Document {
                 directory: folder.to_string(),

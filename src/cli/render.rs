@@ -106,6 +106,7 @@ impl Render {
         }
         match batch.commit(self.force) {
             Ok(all) => {
+                session.committed = true;
                 session.say(&summary(&all))?;
                 let untouched = all.iter().all(Changes::is_untouched);
                 let mut changes = Vec::new();

@@ -12,6 +12,7 @@ use signal_hook::flag;
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
 use crate::cache::{Cache, Clean, Recalled};
+use crate::cause::Cause;
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::ChangeKind;
@@ -21,6 +22,7 @@ use crate::report::{self, ArtifactChange, Report, Status};
 use crate::source::{Disk, Sources, World};
 
 /// One run of a command.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Session {
     /// Where results go.
     pub(super) out: Box<dyn Write>,
@@ -34,12 +36,16 @@ pub(super) struct Session {
     pub(super) directory: Utf8PathBuf,
     pub(super) sources: Sources,
     pub(super) diagnostics: Diagnostics,
+    /// What makes artifacts differ, for the report.
+    pub(super) causes: Vec<Cause>,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
     damaged: Option<Diagnostic>,
     /// Shown while work goes on; ended before anything else is printed.
     progress: Option<Progress>,
+    /// Whether files were put into place: the command cannot end any more as one that has done nothing.
+    pub(super) committed: bool,
     /// Set once an interrupt asks for the end.
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -52,7 +58,8 @@ impl Session {
             wants_color(global.color, io::stderr().is_terminal(), AutoStream::choice(&io::stderr()));
         Self {
             out: Box::new(Pipe::to(io::BufWriter::new(io::stdout()))),
-            err: Box::new(Pipe::to(io::stderr())),
+            // Where nothing can be told, there is nobody to tell that.
+            err: Box::new(Pipe { forgiving: true, ..Pipe::to(io::stderr()) }),
             colored,
             colored_errors,
             output: global.format,
@@ -60,9 +67,11 @@ impl Session {
             directory: global.directory.clone(),
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
+            causes: Vec::new(),
             cache: None,
             damaged: None,
             progress: None,
+            committed: false,
             stop: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -129,7 +138,12 @@ impl Session {
             progress.stage("reading", 0);
             self.progress = Some(progress);
         }
-        compile::prepare(world, &mut self.sources, selection, &|_| {}, &mut self.diagnostics)
+        let prepared = compile::prepare(world, &mut self.sources, selection, &|_| {}, &mut self.diagnostics);
+        if prepared.is_none() {
+            // What is found wrong with a file that is being written may not be so.
+            self.diagnostics.extend(self.sources.changed(world));
+        }
+        prepared
     }
 
     /// Begins to render the artifacts of a compilation.
@@ -178,7 +192,8 @@ impl Session {
         self.worked();
         self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
-        let report = Report { status, artifacts, diagnostics };
+        let causes = std::mem::take(&mut self.causes);
+        let report = Report { status, artifacts, causes, diagnostics };
         match self.output {
             // The result of these goes to people, and so does what is wrong.
             Output::Human | Output::Markdown => {
@@ -191,7 +206,15 @@ impl Session {
                 // What was printed as a result stands before what is wrong with it.
                 self.out.flush()?;
                 report::human(&mut self.err, &self.sources, &shown, self.colored_errors)?;
-                if report.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+                let failed =
+                    report.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+                if !self.quiet && !report.causes.is_empty() {
+                    report::causes(&mut self.err, &report.causes)?;
+                    if failed {
+                        writeln!(self.err)?;
+                    }
+                }
+                if failed {
                     report::closing(&mut self.err, &report.diagnostics, outcome, self.colored_errors)?;
                 }
             }
@@ -231,11 +254,13 @@ fn listed(disk: &Disk, trees: &[Utf8PathBuf]) -> Option<Vec<ArtifactChange>> {
 struct Pipe<W> {
     stream: W,
     closed: bool,
+    /// Whether any failure is as good as a reader that has gone.
+    forgiving: bool,
 }
 
 impl<W: Write> Pipe<W> {
     fn to(stream: W) -> Self {
-        Self { stream, closed: false }
+        Self { stream, closed: false, forgiving: false }
     }
 
     fn unless_closed<T>(&mut self, otherwise: T, run: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
@@ -243,7 +268,7 @@ impl<W: Write> Pipe<W> {
             return Ok(otherwise);
         }
         match run(&mut self.stream) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if self.forgiving || error.kind() == io::ErrorKind::BrokenPipe => {
                 self.closed = true;
                 Ok(otherwise)
             }

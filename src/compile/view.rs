@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use tera::value::Key;
 use tera::{Map, Value as Data};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::document::Located;
 use crate::project::{Instance, Values};
 use crate::table::spec::ColumnSpec;
@@ -198,6 +198,7 @@ pub(super) fn is_narrower(one: &ColumnSpec, other: &ColumnSpec) -> bool {
 /// Whether a column does where another is required; a reference is meant by the target's name for the table.
 fn fits(given: &Column, wanted: &Column, instance: &Instance) -> bool {
     match (given.ty.refers_to(), wanted.ty.refers_to()) {
+        (Some(""), _) => true,
         (Some(table), Some(theirs)) => instance.table(theirs) == table,
         _ => given.ty.fits(&wanted.ty),
     }
@@ -211,6 +212,7 @@ fn require_values(
 ) -> (Type, Data) {
     let mut types = IndexMap::new();
     let mut map = Map::new();
+    let others = || values.keys().map(String::as_str).filter(|name| !required.contains_key(*name));
     for (name, spec) in required {
         let wanted = Column::resolve(name, &spec.value, Some(spec.span), &mut Diagnostics::default());
         types.insert(name.clone(), Type::of_column(&wanted, &mut |_| None));
@@ -245,7 +247,10 @@ fn require_values(
                     )
                     .at(instance.span, "for this instance")
                     .at(spec.span, "required here")
-                    .hint(format!("add `{name} = …` under [values]")),
+                    .hint(match nearest(name, others()) {
+                        Some(near) => format!("the project has `{near}`; rename it to `{name}`"),
+                        None => format!("add `{name} = …` under [values]"),
+                    }),
                 ),
             },
         }

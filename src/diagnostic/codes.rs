@@ -98,6 +98,7 @@ codes! {
     GOLDEN_INTERRUPTED = "golden::interrupted", "The render was interrupted; the golden tree is as it was.";
 
     MERGE_CONFLICT = "merge::conflict", "A golden file cannot be merged; merge the sources, and render.";
+    MERGE_EDITED = "merge::edited", "A golden file that is to be merged was edited by hand; move the edit into a template or table.";
 
     DETERMINISM = "check::nondeterministic", "Two compiles of the same inputs differ.";
     CANARY = "check::canary", "Something of the process environment reached an artifact.";

@@ -24,6 +24,12 @@ const RESERVED: &[&str] = &[
 const EVALUATING: &[&str] =
     &["alias", "bash", "dash", "eval", "ksh", "let", "sh", "ssh", "su", "trap", "zsh"];
 
+/// Commands that read arguments `name=value` as assignments.
+const DECLARING: &[&str] = &["declare", "export", "local", "readonly", "typeset"];
+
+/// Reserved words that the name of a variable or a function follows.
+const NAMING: &[&str] = &["for", "function", "select"];
+
 /// A value as one word: as it is where that is certain to be one, else in single quotes.
 pub fn word(text: &str) -> Cow<'_, str> {
     if is_plain(text) && !RESERVED.contains(&text) { Cow::Borrowed(text) } else { Cow::Owned(quoted(text)) }
@@ -74,6 +80,14 @@ struct Commands {
     conditional: bool,
     /// Among the arguments of a command that reads them as code.
     evaluating: bool,
+    /// Among the arguments of a command that assigns them.
+    declaring: bool,
+    /// The next word is the name of a variable or a function.
+    naming: bool,
+    /// The word before this one has a value in quotes, and a `(` would make it the name of a function.
+    quoted_name: bool,
+    /// Directly after `>&` or `<&`.
+    duplicating: bool,
     /// The next word is the target of a redirection.
     redirection: bool,
     word: Word,
@@ -82,6 +96,22 @@ struct Commands {
 impl Commands {
     fn new(substitution: bool) -> Self {
         Self { substitution, before_arguments: true, ..Self::default() }
+    }
+}
+
+impl Commands {
+    /// Refuses a byte that makes a name of a word with a value in quotes: what the shell reads is no name then.
+    fn misnamed(&self, byte: u8) -> Option<Refused> {
+        let word = &self.word;
+        let assigns = (self.before_arguments || self.declaring) && !self.redirection && !self.conditional;
+        match byte {
+            b'=' | b'[' if assigns && word.quoted_value && !word.text.contains(&b'=') => {
+                Some(name_refused("the name of a variable"))
+            }
+            b'(' if word.quoted_value || self.quoted_name => Some(name_refused("the name of a function")),
+            b'<' | b'>' if word.brace && word.value => Some(name_refused("the name of a variable")),
+            _ => None,
+        }
     }
 }
 
@@ -94,6 +124,9 @@ struct Word {
     text: Vec<u8>,
     /// It has other things than `text`.
     mixed: bool,
+    /// It has a value, and the value in quotes.
+    value: bool,
+    quoted_value: bool,
     /// It begins with `~`, and no `/` has come.
     tilde: bool,
     /// An unquoted bracket or brace is open.
@@ -202,6 +235,8 @@ struct Shell {
     opaque: bool,
     previous: u8,
     glue: Glue,
+    /// Why the value before cannot stand where the text after it makes it stand.
+    refused: Option<Refused>,
     /// Why the structure is not certain any more.
     lost: Option<&'static str>,
 }
@@ -222,6 +257,7 @@ impl Default for Shell {
             opaque: false,
             previous: 0,
             glue: Glue::None,
+            refused: None,
             lost: None,
         }
     }
@@ -256,7 +292,7 @@ impl Shell {
         }
         self.previous = byte;
         self.position += 1;
-        Ok(())
+        self.refused.take().map_or(Ok(()), Err)
     }
 
     fn structure(&mut self, byte: u8) {
@@ -363,10 +399,19 @@ impl Shell {
         let after_parenthesis = std::mem::take(&mut self.parenthesis);
         let less = std::mem::take(&mut self.less);
         let Some((Open::Commands(commands), start)) = self.open.last_mut() else { return };
+        self.refused = commands.misnamed(byte);
+        commands.duplicating = byte == b'&' && matches!(self.previous, b'<' | b'>');
+        if !matches!(byte, b' ' | b'\t') {
+            commands.quoted_name = false;
+        }
         match byte {
             b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => {
                 let descriptor =
                     matches!(byte, b'<' | b'>') && commands.word.text.iter().all(u8::is_ascii_digit);
+                if commands.word.value && commands.before_arguments && commands.word.is_one_of(RESERVED) {
+                    self.refused = Some(name_refused("a reserved word of the shell"));
+                }
+                commands.quoted_name |= commands.word.quoted_value && matches!(byte, b' ' | b'\t');
                 if let Some(why) = end_word(commands, descriptor) {
                     self.lost = Some(why);
                 }
@@ -382,6 +427,8 @@ impl Shell {
             b'\n' | b';' | b'&' | b'|' => {
                 commands.before_arguments = true;
                 commands.evaluating = false;
+                commands.declaring = false;
+                commands.naming = false;
                 commands.redirection = false;
                 if byte == b'\n' && !self.pending.is_empty() {
                     self.start_body();
@@ -632,20 +679,47 @@ impl Shell {
                 "assign it to a variable first, or use `[ ]`",
             ));
         }
-        // Where a command begins, what a word is must not depend on the value.
-        let names_command = commands.before_arguments && !commands.redirection && !word.is_assignment();
-        let must_quote = names_command || word.brace || follows_name;
-        let digits = !must_quote
-            && !text.is_empty()
+        if word.bracket && !text.bytes().all(is_name_byte) {
+            return Err(uncertain(
+                "within brackets, where `-`, `.` and `:` are read as more",
+                "use a variable",
+            ));
+        }
+        let duplicating = std::mem::take(&mut commands.duplicating);
+        if duplicating && !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(uncertain("as a file descriptor, which has to be a number", "print a number"));
+        }
+        let digits_only = !text.is_empty()
             && text.bytes().all(|byte| byte.is_ascii_digit())
             && (!word.started || !word.mixed && word.text.iter().all(u8::is_ascii_digit));
+        // Where a command begins, what a word is must not depend on the value: a name of a command, a variable or
+        // a function is all that it can be.
+        let may_assign = (commands.before_arguments || commands.declaring) && !commands.redirection;
+        if may_assign && !commands.conditional && !follows_name && !word.mixed {
+            let name = [&word.text, text.as_bytes()].concat();
+            let reserved = RESERVED.iter().any(|reserved| reserved.as_bytes() == name);
+            if !text.is_empty() && name.len() <= LONGEST && is_name(&name) && !reserved {
+                word.text = name;
+                word.started = true;
+                word.value = true;
+                out.push_str(text);
+                return Ok(());
+            }
+        }
+        if commands.naming {
+            return Err(name_refused("the name of a variable or a function"));
+        }
+        let names_command = commands.before_arguments && !commands.redirection && !word.is_assignment();
+        let must_quote = names_command && !duplicating || word.brace || follows_name;
         match value.kind {
             Kind::Word if !is_plain(text) => out.push_str(text),
             _ if must_quote => out.push_str(&quoted(text)),
             _ => out.push_str(&self::word(text)),
         }
         word.mix();
-        if digits {
+        word.value = true;
+        word.quoted_value = true;
+        if digits_only {
             self.glue = Glue::Descriptor;
         }
         Ok(())
@@ -672,9 +746,20 @@ fn end_word(commands: &mut Commands, descriptor: bool) -> Option<&'static str> {
             commands.before_arguments = false;
             // A name that is not certain may be any command.
             commands.evaluating = word.is_one_of(EVALUATING);
+            commands.declaring = word.is_one_of(DECLARING);
         }
+        commands.naming = word.is_one_of(NAMING);
     }
     None
+}
+
+fn name_refused(what: &str) -> Refused {
+    Refused::ambiguous(
+        format!(
+            "a value stands in {what}, which has to be letters, digits and `_`, begin with no digit and be no reserved word"
+        ),
+        "print a value that makes such a name, or put the value elsewhere",
+    )
 }
 
 fn escape(text: &str, special: &[char], out: &mut String) {

@@ -288,7 +288,7 @@ impl<'a> Builder<'a> {
 }
 
 /// A message cut to what can be shown, with nothing in it that a terminal would obey.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MESSAGE).filter_map(visible).collect();
     if text.chars().nth(MESSAGE).is_some() {
         shown.push('…');

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::cause::Cause;
 use crate::golden::ChangeKind;
 
 /// The comment is no longer than this many characters: GitHub takes 65,536.
@@ -21,6 +22,8 @@ pub struct Review<'a> {
     pub to: Option<&'a str>,
     /// The artifacts that differ, sorted by path.
     pub artifacts: Vec<Reviewed>,
+    /// What makes them differ.
+    pub causes: Vec<Cause>,
     /// What makes them.
     pub reached: Vec<Reached>,
 }
@@ -61,6 +64,7 @@ pub fn markdown(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
     // Writing into a string does not fail.
     let _ = summary(&mut text, review);
     let _ = table(&mut text, &review.artifacts);
+    let _ = causes(&mut text, &review.causes);
     let _ = reached(&mut text, &review.reached);
     differences(&mut text, &review.artifacts);
     out.write_all(text.as_bytes())
@@ -94,6 +98,23 @@ fn table(out: &mut String, artifacts: &[Reviewed]) -> std::fmt::Result {
     }
     if artifacts.len() > ROWS {
         writeln!(out, "\nand {} more", artifacts.len() - ROWS)?;
+    }
+    Ok(())
+}
+
+fn causes(out: &mut String, causes: &[Cause]) -> std::fmt::Result {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| cause | artifacts | lines |\n| --- | --- | --- |")?;
+    for cause in causes.iter().take(ROWS) {
+        let reason = code(&cause.reason.to_string()).replace('|', "\\|");
+        // Where too much changed, lines are not counted.
+        let lines = Some(cause.lines()).filter(|lines| *lines > 0).map(|lines| lines.to_string());
+        writeln!(out, "| {reason} | {} | {} |", cause.artifacts.len(), lines.unwrap_or_default())?;
+    }
+    if causes.len() > ROWS {
+        writeln!(out, "\nand {} more", causes.len() - ROWS)?;
     }
     Ok(())
 }

@@ -404,6 +404,9 @@ impl Column {
         self.refuse_controls(text)?;
         let value = self.convert(text).map_err(|fault| match types::trimmed(text) {
             Some(bare) if self.convert(&bare).is_ok() => fault.hint("remove the white space around it"),
+            _ if !text.is_empty() && text.trim().is_empty() => {
+                fault.hint("the cell holds nothing but white space; remove it")
+            }
             _ => fault,
         })?;
         self.check(&value, || text.to_owned())?;
@@ -458,13 +461,28 @@ impl Column {
                     let fault = Fault::wrong(text, "a list: an entry is empty");
                     return Err(fault.hint("leave the cell empty where there are no entries"));
                 }
-                Ok(Value::List(entries.into_iter().map(|entry| of.parse(entry)).collect::<Result<_, _>>()?))
+                let entries: Result<_, Fault> = entries.into_iter().map(|entry| of.parse(entry)).collect();
+                entries.map(Value::List).map_err(|fault| {
+                    match of.other_separator(separator.as_deref(), text) {
+                        Some(hint) => fault.hint(hint),
+                        None => fault,
+                    }
+                })
             }
             ty => match ty.parser() {
                 Some(parse) => parse(text),
                 None => types::string(text),
             },
         }
+    }
+
+    /// What to say of a list whose entries, of this column, another separator divides than the declared one.
+    fn other_separator(&self, separator: Option<&str>, text: &str) -> Option<String> {
+        let other = [",", ";", "|"].into_iter().filter(|other| Some(*other) != separator).find(|other| {
+            text.contains(other) && text.split(other).all(|entry| self.parse(entry.trim()).is_ok())
+        })?;
+        let given = separator.map_or_else(|| "white space".to_owned(), |separator| format!("`{separator}`"));
+        Some(format!("entries are divided by {given}; or declare `separator = \"{other}\"`"))
     }
 
     /// What a cell of the column is, with its article.
@@ -647,7 +665,8 @@ impl Resolver<'_> {
                     "this column",
                     Some("say which table it refers to: { type = \"ref\", table = \"…\" }".to_owned()),
                 );
-                ColumnType::String
+                // A table of no name: nothing more is said of what its rows are used for.
+                ColumnType::Ref(String::new())
             }
             TypeName::Ipv4 => ColumnType::Ipv4,
             TypeName::Ipv6 => ColumnType::Ipv6,

@@ -58,8 +58,8 @@ impl Tables {
         loader.run();
         let Loader { tables, findings, certificates, .. } = loader;
         diagnostics.append(findings.finish());
-        for (path, spans) in certificates {
-            check_certificate(&path, &spans, world, sources, diagnostics);
+        for (folder, cells) in certificates {
+            check_certificates(&folder, &cells, world, sources, diagnostics);
         }
         tables
     }
@@ -69,7 +69,8 @@ impl Tables {
 fn check_references(tables: &Tables, diagnostics: &mut Diagnostics) {
     for table in tables.iter() {
         for column in &table.schema.columns {
-            let Some(name) = column.ty.refers_to() else { continue };
+            // One that names no table is reported already.
+            let Some(name) = column.ty.refers_to().filter(|name| !name.is_empty()) else { continue };
             let place = column.span.unwrap_or(table.schema.span);
             match tables.get(name) {
                 None => {
@@ -92,9 +93,13 @@ fn check_references(tables: &Tables, diagnostics: &mut Diagnostics) {
                         column.name
                     );
                     diagnostics.push(
-                        Diagnostic::error(&code::PROJECT_VALUE, message)
-                            .at(place, "this column")
-                            .at(target.schema.span, "give this table a `key`"),
+                        Diagnostic::error(&code::PROJECT_VALUE, message).at(place, "this column").at(
+                            target.schema.span,
+                            match target.schema.key.len() {
+                                0 => "give this table a `key`",
+                                _ => "a `ref` needs a `key` of a single column",
+                            },
+                        ),
                     );
                 }
                 Some(_) => {}
@@ -103,25 +108,55 @@ fn check_references(tables: &Tables, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_certificate(
-    path: &Utf8Path,
-    spans: &[Span],
+/// Checks the files below one folder that stand for certificates on hosts, each by its path there.
+///
+/// Of a path, the longest end that names a file counts, and at least as much of it as no other path ends with: no file
+/// stands for two certificates.
+fn check_certificates(
+    folder: &Utf8Path,
+    cells: &BTreeMap<String, Vec<Span>>,
     world: &dyn World,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
 ) {
-    let fault = match sources.load(world, path) {
-        Ok(file) => cert::fault(sources.file(file).bytes()).map(str::to_owned),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some("it does not exist".to_owned()),
-        Err(error) => Some(error.to_string()),
-    };
-    if let Some(fault) = fault {
+    let listed = world.list(folder);
+    let files: BTreeSet<&Utf8Path> = listed.iter().flatten().map(Utf8PathBuf::as_path).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for end in cells.keys().flat_map(|path| ends(path)) {
+        *counts.entry(end).or_default() += 1;
+    }
+    for (path, spans) in cells {
+        let certain = |end: &&str| counts.get(end) == Some(&1) || path.trim_start_matches('/') == *end;
+        let own: Vec<&str> = ends(path).filter(certain).collect();
+        let found = own.iter().map(|end| folder.join(end)).find(|file| files.contains(file.as_path()));
+        let file = found.clone().unwrap_or_else(|| folder.join(own.last().unwrap_or(&"")));
+        let fault = match (&found, &listed) {
+            (Some(file), _) => match sources.load(world, file) {
+                Ok(file) => cert::fault(sources.file(file).bytes()).map(str::to_owned),
+                Err(error) => Some(error.to_string()),
+            },
+            (None, Err(error)) => Some(error.to_string()),
+            (None, Ok(_)) => Some("it does not exist".to_owned()),
+        };
+        let Some(fault) = fault else { continue };
+        let name = Utf8Path::new(path).file_name().unwrap_or_default();
+        let shared = counts.get(name).is_some_and(|count| *count > 1);
         for span in spans {
-            let message = format!("`{path}` is not a certificate chain: {fault}");
-            let label = "this certificate is looked up by its file name in the column's `local` folder";
-            diagnostics.push(Diagnostic::error(&code::TABLE_CERT, message).at(*span, label));
+            let message = format!("`{file}` is not a certificate chain: {fault}");
+            let label = "this certificate is looked up in the column's `local` folder by the end of its path";
+            let mut diagnostic = Diagnostic::error(&code::TABLE_CERT, message).at(*span, label);
+            if found.is_none() && shared {
+                let hint = format!("other cells name a `{name}` too: the folders above it tell them apart");
+                diagnostic = diagnostic.hint(hint);
+            }
+            diagnostics.push(diagnostic);
         }
     }
+}
+
+/// What a path ends with, in whole parts; the longest first.
+fn ends(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[at + 1..]).filter(|end| !end.is_empty())
 }
 
 /// The tables while they are loaded.
@@ -130,8 +165,8 @@ struct Loader<'a> {
     sources: &'a Sources,
     derive: &'a DeriveFn<'a>,
     findings: Findings,
-    /// The local certificate files with the cells that name them.
-    certificates: BTreeMap<Utf8PathBuf, Vec<Span>>,
+    /// For each local folder, the certificates that are looked up there, with the cells that name them.
+    certificates: BTreeMap<Utf8PathBuf, BTreeMap<String, Vec<Span>>>,
 }
 
 /// What the first pass over a table finds.
@@ -147,7 +182,7 @@ struct Pass<'p> {
     seen: Vec<Seen>,
     /// The keys of records that are no columns.
     unknown: BTreeSet<String>,
-    certificates: Vec<(Utf8PathBuf, Span)>,
+    certificates: Vec<(Utf8PathBuf, String, Span)>,
     canonical: Vec<bool>,
     /// What to look for in the cell of each column; nothing, if every row has to be read.
     looks: Option<Vec<Look<'p>>>,
@@ -242,7 +277,8 @@ impl Loader<'_> {
             .iter()
             .map(|column| {
                 let target = self.tables.map.get_index_of(column.ty.refers_to()?)?;
-                self.table(target).keys.clone()
+                // A key of several columns, to which nothing can refer, is reported already.
+                self.table(target).keys.clone().filter(|_| self.table(target).schema.key.len() == 1)
             })
             .collect();
         self.tables.map[number].lookups = lookups;
@@ -287,8 +323,8 @@ impl Loader<'_> {
         let Pass { len, whole, held, mut seen, certificates, canonical, findings, .. } = pass;
         self.findings = findings;
         let keys = hold.then(|| self.keys(number, &mut seen, whole)).flatten();
-        for (path, span) in certificates {
-            self.certificates.entry(path).or_default().push(span);
+        for (folder, path, span) in certificates {
+            self.certificates.entry(folder).or_default().entry(path).or_default().push(span);
         }
         let table = &mut self.tables.map[number];
         table.len = len;
@@ -348,6 +384,10 @@ impl Loader<'_> {
                     .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
                 let mut cells = record.cells.iter();
                 diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                if source.format.quotes && is_comment(self.sources, source, &record.range) {
+                    let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
+                    diagnostic = diagnostic.hint(hint);
+                }
                 diagnostic
             }),
             Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
@@ -403,8 +443,8 @@ impl Loader<'_> {
             let Some(folder) = column.ty.certificates() else { continue };
             let cell = source.cell(&record, at, column);
             let range = cell.map_or_else(|| record.range.clone(), |cell| cell.range.clone());
-            let files = files(folder, &cells[at]);
-            pass.certificates.extend(files.map(|path| (path, source.span(&range))));
+            let paths = paths(&cells[at]).map(|path| (folder.into(), path, source.span(&range)));
+            pass.certificates.extend(paths);
         }
         match held {
             Some(held) => held.push(cells.into_boxed_slice()),
@@ -777,8 +817,9 @@ impl Loader<'_> {
                 Ok(value) => {
                     if let Some(folder) = column.ty.certificates() {
                         let place = self.row_head(table, row).unwrap_or(table.schema.span);
-                        for path in files(folder, &value) {
-                            self.certificates.entry(path).or_default().push(place);
+                        let folder = self.certificates.entry(folder.into()).or_default();
+                        for path in paths(&value) {
+                            folder.entry(path).or_default().push(place);
                         }
                     }
                     if let Some(held) = &mut self.tables.map[number].held {
@@ -985,16 +1026,19 @@ fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<St
     })
 }
 
-/// The local files of the certificates in a value.
-fn files<'v>(folder: &'v str, value: &'v Value) -> impl Iterator<Item = Utf8PathBuf> + 'v {
+/// Whether a row begins as a comment does in other formats.
+fn is_comment(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
+    let span = source.span(range);
+    *sources.file(span.file).part(span.start..span.end.min(span.start + 1)) == *b"#"
+}
+
+/// The paths of the certificates in a value.
+fn paths(value: &Value) -> impl Iterator<Item = String> + '_ {
     let paths = match value {
         Value::List(entries) => entries.as_slice(),
         value => std::slice::from_ref(value),
     };
-    paths.iter().filter(|path| !path.is_absent()).map(move |path| {
-        let path = path.text();
-        Utf8Path::new(folder).join(Utf8Path::new(&*path).file_name().unwrap_or_default())
-    })
+    paths.iter().filter(|path| !path.is_absent()).map(|path| path.text().into_owned())
 }
 
 fn cells_of(column: &Column) -> String {

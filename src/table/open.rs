@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
 
 use super::read::{FORMATS, Flaw, Format, Raw, Read, Reading, Record};
@@ -22,6 +22,8 @@ pub struct TableSpec {
     pub source: Utf8PathBuf,
     /// Where the file is named.
     pub source_span: Span,
+    /// The files that it has in other environments.
+    pub elsewhere: Vec<Utf8PathBuf>,
     /// The columns that make up the key; none where rows have no key.
     pub key: Vec<String>,
     /// The columns, where they are declared.
@@ -54,6 +56,10 @@ fn name_fault(text: &str) -> Option<(String, Option<String>)> {
     }
     if is_name(text) {
         return None;
+    }
+    if text.starts_with('\u{feff}') {
+        let message = format!("{} begins with a second byte order mark", shown(text));
+        return Some((message, Some("remove all byte order marks: the file is UTF-8".to_owned())));
     }
     let message = format!("{} is not a name: `a` to `z`, digits and `_`, no digit first", shown(text));
     let better: String = text
@@ -183,10 +189,17 @@ impl Opening<'_> {
                 // Not the root: all that is below it may be a lot.
                 let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
                 if error.kind() == std::io::ErrorKind::NotFound
-                    && let Some(files) = folder.and_then(|folder| world.list(folder).ok())
+                    && let Some(folder) = folder
+                    && let Ok(files) = world.list(folder)
                 {
-                    diagnostic =
-                        diagnostic.hint_nearest(path.as_str(), files.iter().map(|file| file.as_str()));
+                    // Another environment has its own file for the table.
+                    let free = files.iter().filter(|file| !self.spec.elsewhere.contains(file));
+                    let (near, below): (Vec<_>, Vec<_>) =
+                        free.map(Utf8PathBuf::as_path).partition(|file| file.parent() == Some(folder));
+                    let near = [near, below]
+                        .into_iter()
+                        .find_map(|files| nearest(path.as_str(), files.into_iter().map(Utf8Path::as_str)));
+                    diagnostic.hints.extend(near.map(|near| format!("did you mean `{near}`?")));
                 }
                 self.diagnostics.push(diagnostic);
                 return None;
@@ -249,6 +262,7 @@ impl Opening<'_> {
                     self.report(&code::TABLE_HEADER, message, spec.span, "this table", Some(hint));
                     return None;
                 };
+                self.not_named(&source, records, declared)?;
                 let mut cells = 0..;
                 source.order = declared
                     .iter()
@@ -264,6 +278,26 @@ impl Opening<'_> {
         source.rest = format.rest
             && matches!(last.map(|column| &column.ty), Some(ColumnType::List { separator: None, .. }));
         Some((columns, source))
+    }
+
+    /// Reports a first line that names the columns where rows are expected from the start.
+    fn not_named(&mut self, source: &Source, mut records: Reading<'_>, declared: &[Column]) -> Option<()> {
+        let Some(Ok(first)) = records.next() else { return Some(()) };
+        let names: Vec<&str> = (declared.iter().filter(|column| column.expr.is_none()))
+            .map(|column| column.name.as_str())
+            .collect();
+        let is_named = names.iter().zip(&first.cells).all(|(name, cell)| match &cell.raw {
+            Raw::Plain(text) => text == name,
+            _ => false,
+        });
+        if names.is_empty() || names.len() != first.cells.len() || !is_named {
+            return Some(());
+        }
+        let message = format!("the first line of the table `{}` names its columns", self.spec.name);
+        let hint = "set `header = true`, or remove the line".to_owned();
+        let label = "without `header = true`, this is a row";
+        self.report(&code::TABLE_HEADER, message, source.span(&first.range), label, Some(hint));
+        None
     }
 
     /// The columns of a file whose rows name their cells, in the order in which the names come up.

@@ -106,7 +106,10 @@ pub struct ColumnFields {
     pub separator: Option<String>,
     /// The table that a `ref` refers to.
     pub table: Option<String>,
-    /// A folder of the project with public certificates for the checks of a `cert`.
+    /// A folder of the project with the public certificates, which the checks of a `cert` read. One is looked up by
+    /// the longest end of its path that names a file there, and by at least as much as tells it from the others:
+    /// `pki/mx01/fullchain.pem` for `/etc/ssl/mx01/fullchain.pem`, or `pki/fullchain.pem` where no other has that name.
+    /// It has to be a readable chain; whether it fits a name, and whether it is still valid, is not checked.
     pub local: Option<String>,
     /// A Tera expression that computes the value from `row` and `values`; the column is then in no source.
     pub expr: Option<String>,

@@ -76,6 +76,7 @@ impl Project {
         };
         let specs = tables.into_iter().map(|(name, table)| TableSpec {
             hold: false,
+            elsewhere: Vec::new(),
             span: place(&name),
             source_span: place(table.source.as_str()),
             key: match table.key {
@@ -220,6 +221,15 @@ fn malformed_csv() {
         faults(PLAIN, "mx.csv", b"a,b\n1,x\xff\n"),
         "source::utf8 mx.csv:2:4-1 `mx.csv` is not UTF-8\n  this byte is part of no character\n  \
          hint: convert it, for example with `iconv -f latin1 -t utf-8`\n"
+    );
+    for wide in [b"\xff\xfea\0,\0b\0", b"\xfe\xff\0a\0,\0b"] {
+        let report = faults(PLAIN, "mx.csv", wide);
+        assert!(report.ends_with("`iconv -f utf-16 -t utf-8`\n"), "{report}");
+    }
+    assert_eq!(
+        report("\u{feff}\u{feff}a,b\n"),
+        "table::header mx.csv:1:1-4 `\\u{feff}a` begins with a second byte order mark\n  this column\n  \
+         hint: remove all byte order marks: the file is UTF-8\n"
     );
 }
 
@@ -659,10 +669,19 @@ fn malformed_toml() {
     );
     assert_eq!(
         report("[[x]]\na = 1\n[[y]]\na = 1\n"),
-        "table::syntax t.toml:1:3-1 the file has several arrays of tables, but none is `t`\n  one of them\n  \
-         hint: write its rows as `[[t]]`\n"
+        "table::syntax t.toml:3:3-1 unknown key `y`: the file has its rows in `x`\n  a file has one list of tables\n  \
+         hint: did you mean `x`?\n"
     );
-    assert_eq!(report("[[x]]\na = 1\n[[t]]\na = 1_0\n[[other]]\n"), "");
+    assert_eq!(
+        report("[[other]]\na = 1\n[[t]]\na = '1'\n"),
+        "table::syntax t.toml:1:3-5 unknown key `other`: the file has its rows in `t`\n  a file has one list of tables\n"
+    );
+    assert_eq!(
+        report("[[t]]\na = '1'\n[[tt]]\na = '2'\n"),
+        "table::syntax t.toml:3:3-2 unknown key `tt`: the file has its rows in `t`\n  a file has one list of tables\n  \
+         hint: did you mean `t`?\n"
+    );
+    assert_eq!(report("[[x]]\na = '1'\n"), "");
     assert_eq!(
         report("[[t]]\na.b = 1\n"),
         "table::type t.toml:2:1-1 an object is not text\n  column `a` is declared `string`\n"
@@ -722,6 +741,19 @@ fn a_cell_of_ten_megabytes() {
 }
 
 #[test]
+fn a_carriage_return_alone_divides_nothing() {
+    let declaration = "t = { source = 't.txt', columns = { one = 'name', two = 'name' } }";
+    assert_eq!(rows(declaration, "t.txt", "a b\r\nc d\r\n"), [["a", "b"], ["c", "d"]]);
+    for (text, place) in [("a b\rc d\r", "1:4-1"), ("a b\r\nc\rd\n", "2:2-1"), ("# a\rb c\r\n", "1:4-1")] {
+        let expected = format!(
+            "table::syntax t.txt:{place} there is a carriage return without a line feed\n  \
+             lines end with LF or CRLF\n  hint: convert the line ends\n"
+        );
+        assert_eq!(faults(declaration, "t.txt", text), expected);
+    }
+}
+
+#[test]
 fn lists_take_the_rest_of_a_plain_line() {
     let declaration = "hosts = { source = 'hosts.txt', key = 'ip', columns = { ip = 'ip', names = { type = 'list', of = 'hostname', optional = true } } }";
     let text = "127.0.0.1\tlocalhost\n::1 localhost ip6-localhost  IP6-loopback # both\n192.0.2.1 -\n";
@@ -771,6 +803,35 @@ fn certificates_are_read_where_they_are_public() {
             "table::cert t.csv:3:1-19 `pki/secret.pem` is not a certificate chain: it holds a private key, which has no place in the project",
             "table::cert t.csv:4:1-17 `pki/none.pem` is not a certificate chain: it does not exist",
             "table::cert t.csv:5:1-17 `pki/text.pem` is not a certificate chain: there is no certificate in it",
+        ]
+    );
+}
+
+#[test]
+fn no_local_file_stands_for_two_certificates() {
+    let declaration = "t = { source = 't.csv', columns = { cert = { type = 'cert', local = 'pki' } } }";
+    let key = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+    let chain = key.cert.pem();
+    let csv = "cert\n/ssl/mx01/chain.pem\n/ssl/mx02/chain.pem\n/ssl/mx02/chain.pem\n/ssl/web/only.pem\n";
+    let mut project = Project::new(
+        declaration,
+        &[
+            ("t.csv", csv.as_bytes()),
+            ("pki/chain.pem", chain.as_bytes()),
+            ("pki/mx01/chain.pem", chain.as_bytes()),
+            ("pki/only.pem", chain.as_bytes()),
+            ("pki/web/only.pem", b"the longer end counts"),
+        ],
+    );
+    let (_, diagnostics) = project.load();
+    let report = project.report(&diagnostics);
+    let lines: Vec<&str> = report.lines().filter(|line| line.starts_with("table::")).collect();
+    assert_eq!(
+        lines,
+        [
+            "table::cert t.csv:3:1-19 `pki/mx02/chain.pem` is not a certificate chain: it does not exist",
+            "table::cert t.csv:4:1-19 `pki/mx02/chain.pem` is not a certificate chain: it does not exist",
+            "table::cert t.csv:5:1-17 `pki/web/only.pem` is not a certificate chain: there is no certificate in it",
         ]
     );
 }

@@ -1,9 +1,10 @@
-//! TOML: one array of tables, each a row, under the table's name or the only one in the file.
+//! TOML: one array of tables, each a row, under any name; nothing else is in the file.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::read::{Cell, Flaw, Name, Raw, Record, Records};
+use crate::diagnostic::nearest;
 
 /// Reads the whole file; its rows are made one at a time.
 pub(super) fn open<'s>(text: &'s str, table: &str) -> Result<Records<'s>, Flaw> {
@@ -16,24 +17,22 @@ pub(super) fn open<'s>(text: &'s str, table: &str) -> Result<Records<'s>, Flaw> 
         let message = format!("`{}` is not an array of tables", key.get_ref());
         return Err(Flaw::syntax(key.span(), message, format!("expected rows, such as `[[{table}]]`")));
     }
-    let only = root.len() == 1;
-    let mut others = None;
-    for (key, value) in root {
-        if only || key.get_ref() == table {
-            if let DeValue::Array(rows) = value.into_inner() {
-                return Ok(Box::new(rows.into_iter().map(move |row| record(text, row))));
-            }
-        } else {
-            others.get_or_insert(key.span());
-        }
+    let mut lists: Vec<_> = root.into_iter().collect();
+    // The rows come first: the list with the table's name, or the first one of the file.
+    lists.sort_by_key(|(key, _)| (key.get_ref() != table, key.span().start));
+    let mut lists = lists.into_iter();
+    let Some((rows, list)) = lists.next() else { return Ok(Box::new(std::iter::empty())) };
+    if let Some((other, _)) = lists.next() {
+        let (rows, name) = (rows.get_ref(), other.get_ref());
+        let message = format!("unknown key `{name}`: the file has its rows in `{rows}`");
+        let flaw = Flaw::syntax(other.span(), message, "a file has one list of tables");
+        return Err(match nearest(name, [&**rows]) {
+            Some(near) => flaw.hint(format!("did you mean `{near}`?")),
+            None => flaw,
+        });
     }
-    match others {
-        None => Ok(Box::new(std::iter::empty())),
-        Some(range) => {
-            let message = format!("the file has several arrays of tables, but none is `{table}`");
-            Err(Flaw::syntax(range, message, "one of them").hint(format!("write its rows as `[[{table}]]`")))
-        }
-    }
+    let DeValue::Array(rows) = list.into_inner() else { return Ok(Box::new(std::iter::empty())) };
+    Ok(Box::new(rows.into_iter().map(move |row| record(text, row))))
 }
 
 fn is_rows(value: &DeValue<'_>) -> bool {

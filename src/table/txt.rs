@@ -1,6 +1,6 @@
 //! Plain text as /etc/hosts is: columns by white space, `#` comments, `-` for an empty cell.
 
-use super::read::{Cell, Raw, Record, Records};
+use super::read::{Cell, Flaw, Raw, Record, Records};
 
 /// Begins to read.
 pub(super) fn open(text: &str) -> Records<'_> {
@@ -10,11 +10,21 @@ pub(super) fn open(text: &str) -> Records<'_> {
         at += line.len();
         (start, line)
     });
-    Box::new(lines.filter_map(|(start, line)| record(start, line)).map(Ok))
+    Box::new(lines.filter_map(|(start, line)| record(start, line)))
 }
 
 /// The cells of a line, or nothing where there are none.
-fn record(start: usize, line: &str) -> Option<Record<'_>> {
+fn record(start: usize, line: &str) -> Option<Result<Record<'_>, Flaw>> {
+    let text = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+    if let Some(at) = memchr::memchr(b'\r', text.as_bytes()) {
+        let place = start + at..start + at + 1;
+        let flaw = Flaw::syntax(
+            place,
+            "there is a carriage return without a line feed",
+            "lines end with LF or CRLF",
+        );
+        return Some(Err(flaw.hint("convert the line ends")));
+    }
     let mut cells = Vec::new();
     let mut at = 0;
     for word in line.split(|c: char| c.is_ascii_whitespace()) {
@@ -30,5 +40,5 @@ fn record(start: usize, line: &str) -> Option<Record<'_>> {
         at += word.len() + 1;
     }
     let range = cells.first()?.range.start..cells.last()?.range.end;
-    Some(Record { range, names: Vec::new(), cells })
+    Some(Ok(Record { range, names: Vec::new(), cells }))
 }

@@ -58,12 +58,12 @@ impl Value {
     }
 }
 
-/// A text as messages quote it: control characters are escaped, the middle of a long one is left out.
+/// A text as messages quote it: characters that nobody sees are escaped, the middle of a long one is left out.
 pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 60;
     let escape = |part: &str| {
         part.chars().fold(String::new(), |mut shown, c| {
-            if c.is_control() {
+            if c.is_control() || c == '\u{feff}' {
                 shown.extend(c.escape_default());
             } else {
                 shown.push(c);

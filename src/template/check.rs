@@ -35,6 +35,12 @@ pub(super) const DEEPEST_CALL: usize = 20;
 /// How deep bodies may lie in each other, over all templates: the walks and the engine descend with them.
 const DEEPEST_NESTING: usize = 200;
 
+/// What is said of `row` where there is none.
+pub(crate) const NO_ROW: &str = "`row` is used in an artifact without `each`";
+
+/// What templates call the named constants.
+const VALUES: &str = "values";
+
 /// A column of one of the project's tables.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellColumn {
@@ -122,6 +128,10 @@ pub struct Checked {
     pub tables: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
     pub uses: BTreeMap<CellColumn, Span>,
+    /// The names of `values` that are used; all, where they are passed on whole.
+    pub values: BTreeSet<String>,
+    /// The tables that are named, as the templates call them.
+    pub named: BTreeSet<String>,
     /// Captured values that are used otherwise than printed, by template and range.
     pub plain: BTreeSet<(usize, usize, usize)>,
 }
@@ -628,7 +638,11 @@ impl<'a> Checker<'a> {
                 let value = fields.values().cloned().reduce(|a, b| a.join(&b)).unwrap_or(Type::Absent);
                 return (Type::TEXT, value);
             }
-            Type::Text(_) if !keyed => return (Type::Reported, Type::TEXT),
+            Type::Text(_) => {
+                Diagnostic::error(&code::TEMPLATE_TYPE, "text is walked, character by character").hint(
+                    "make a list of it with `| split(pat=…)`; `name={row.list}` hands a component a list",
+                )
+            }
             Type::Map(_) | Type::Dictionary(_) => {
                 Diagnostic::error(&code::TEMPLATE_TYPE, "a map is walked with one variable")
                     .hint("write `{% for key, value in … %}`")
@@ -743,17 +757,25 @@ impl<'a> Checker<'a> {
                 LoopField::Index | LoopField::Index0 | LoopField::Length => Type::Int,
             }),
             ExpressionKind::Parenthesis(inner) => self.infer(template, inner, scope),
-            ExpressionKind::Variable(name) => self.variable(template, expression, name, scope),
+            ExpressionKind::Variable(name) => {
+                if name == VALUES {
+                    let all =
+                        super::types::fields(&self.globals.values).into_iter().flat_map(|all| all.keys());
+                    self.checked.values.extend(all.cloned());
+                }
+                self.variable(template, expression, name, scope)
+            }
             ExpressionKind::Attribute { base, name, optional } => {
-                let of = self.infer(template, base, scope);
+                let of = self.base(template, base, &name.text, scope);
                 self.attribute(template, expression, of, name, *optional, scope)
             }
             ExpressionKind::Index { base, index, optional } => {
-                let of = self.infer(template, base, scope);
                 if let ExpressionKind::Text(text) = index.kind.as_ref() {
+                    let of = self.base(template, base, text, scope);
                     let name = Name { text: text.clone(), range: index.range.clone() };
                     return self.attribute(template, expression, of, &name, *optional, scope);
                 }
+                let of = self.infer(template, base, scope);
                 self.index(template, base, index, of, *optional, scope)
             }
             ExpressionKind::Slice { base, start, end, step, optional } => {
@@ -841,10 +863,22 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Infers what a field is taken of; of `values`, only that field is used.
+    fn base(&mut self, template: usize, base: &'a Expression, field: &str, scope: &mut Scope) -> Inferred {
+        match base.kind.as_ref() {
+            ExpressionKind::Variable(name) if name == VALUES => {
+                self.checked.values.insert(field.to_owned());
+                self.variable(template, base, name, scope)
+            }
+            _ => self.infer(template, base, scope),
+        }
+    }
+
     fn variable(&mut self, template: usize, expression: &Expression, name: &str, scope: &Scope) -> Inferred {
         if let Some(variable) = scope.find(name) {
             if let Some(view) = self.globals.tables.get(name) {
                 self.checked.tables.insert(*view);
+                self.checked.named.insert(name.to_owned());
             }
             let mut inferred = Inferred { ty: variable.ty.clone(), cells: variable.cells.clone() };
             if scope.is_present(name) {
@@ -855,7 +889,7 @@ impl<'a> Checker<'a> {
         let diagnostic = if name == "loop" {
             Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`loop` is used outside a `for`")
         } else if name == "row" && self.callers.is_empty() {
-            Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, "`row` is used in an artifact without `each`")
+            Diagnostic::error(&code::TEMPLATE_UNKNOWN_VARIABLE, NO_ROW)
                 .hint("walk a table with `{% for row in … %}`, or give the artifact `each = \"…\"`")
         } else {
             let names = scope.names();

@@ -81,7 +81,10 @@ pub struct Library {
 
 /// What is wrong with an expression that stands in a TOML file, if it is not one.
 pub(crate) fn expression_error(expression: &str, value: Span, sources: &Sources) -> Option<Diagnostic> {
-    let error = parse_expression(expression).err()?;
+    let mut error = parse_expression(expression).err()?;
+    if expression.contains("{{") {
+        error.hint = Some("an expression stands without `{{ }}` here".into());
+    }
     let origin = Origin::Toml { value, prefix: 0 };
     let first = verbatim(sources, value, expression, 0);
     Some(located(error, &code::RULE_EXPRESSION, origin, first))

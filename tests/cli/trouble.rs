@@ -253,3 +253,27 @@ fn a_source_that_changes_meanwhile_is_told() {
     assert!(stderr.contains("error[source::changed]: "), "{stderr}");
     assert_eq!(differences(&before, &snapshot(&folder.path().join("golden"))), [""; 0]);
 }
+
+#[test]
+fn output_that_cannot_be_printed_does_not_undo_a_render() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let folder = base();
+    let render = |arguments: &[&str]| {
+        let mut command = confwright(folder.path());
+        command.arg("render").args(arguments).stdout(Stdio::null());
+        command
+    };
+    change(folder.path());
+    let status = render(&[]).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    run(folder.path(), "check").expect(0);
+    write(folder.path(), "data/mx.csv", std::fs::read(tests().join("cases/_base/data/mx.csv")).unwrap());
+    let output = render(&["--format", "json"]).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: the output cannot be written"));
+    run(folder.path(), "check").expect(0);
+    // What was not written is told as ever.
+    write(folder.path(), "data/mx.csv", "broken");
+    let status = render(&["--format", "json"]).stdout(full()).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}

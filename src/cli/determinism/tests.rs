@@ -130,6 +130,7 @@ fn each_perturbation_is_named() {
     expect("[ $(umask) = 0077 ]", &["the umask (077)"]);
     expect("[ $(umask) = 0000 ]", &["the umask (000)"]);
     expect("[ $(pwd -P) = / ]", &["the working directory (/)"]);
+    expect(r#"[ "$1" = --engine=tera ]"#, &["Tera in the place of the fast path"]);
 }
 
 #[test]

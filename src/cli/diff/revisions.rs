@@ -8,8 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::session::Session;
 use super::{Comparison, Diff, FileDifference, Output, reached, rendered};
+use crate::cause::{self, Against, LARGEST};
 use crate::compile::{self, ByEnvironment, Compilation, Environment, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::explain::Resolver;
 use crate::golden::ChangeKind;
 use crate::manifest::{Fingerprint, Sha256};
 use crate::plan::Planned;
@@ -27,12 +29,17 @@ struct State {
 
 /// An artifact of a state.
 struct Made<'a> {
+    compilation: &'a Compilation,
     environment: &'a Environment,
     planned: &'a Planned,
     sources: &'a Sources,
 }
 
-impl Made<'_> {
+impl<'a> Made<'a> {
+    fn resolver(&self) -> Resolver<'a> {
+        Resolver::new(self.compilation, self.environment, self.planned, self.sources)
+    }
+
     fn bytes(&self) -> Result<Vec<u8>, Diagnostic> {
         rendered(self.environment, self.planned, self.sources)
     }
@@ -56,13 +63,19 @@ impl State {
     /// All artifacts by their paths relative to the project's root.
     fn artifacts(&self) -> BTreeMap<Utf8PathBuf, Made<'_>> {
         let mut all = BTreeMap::new();
-        for environment in self.compilation.iter().flat_map(|compilation| &compilation.environments) {
-            for planned in &environment.artifacts {
-                let made = Made { environment, planned, sources: &self.sources };
-                all.insert(environment.folder.join(&planned.path), made);
+        if let Some(compilation) = &self.compilation {
+            for environment in &compilation.environments {
+                for planned in &environment.artifacts {
+                    let made = Made { compilation, environment, planned, sources: &self.sources };
+                    all.insert(environment.folder.join(&planned.path), made);
+                }
             }
         }
         all
+    }
+
+    fn for_causes(&self) -> cause::State<'_> {
+        cause::State { compilation: self.compilation.as_ref(), sources: &self.sources }
     }
 }
 
@@ -158,17 +171,25 @@ impl Diff {
                 kind: change,
                 edited: false,
                 modes,
+                large: [&old_print, &print].into_iter().flatten().any(|(_, bytes)| *bytes > LARGEST as u64),
                 old: Vec::new(),
                 new: Vec::new(),
             };
-            // A document names what differs, and does not show it.
-            if session.output != Output::Json {
+            // A document names what differs, and does not show it; its causes may.
+            if session.output != Output::Json || !file.large {
                 file.old = made(was, Made::bytes, &mut in_old).ok().flatten().unwrap_or_default();
                 file.new = made(is, Made::bytes, &mut in_new).ok().flatten().unwrap_or_default();
             }
             comparison.files.push(file);
         }
         comparison.reached = reached(&comparison.files, &states);
+        let differing = comparison.files.iter().map(|file| {
+            let (was, is) = (before.get(&file.path), after.get(&file.path));
+            file.differing(was.map(Made::resolver), is.map(Made::resolver))
+        });
+        let differing: Vec<_> = differing.collect();
+        let causes = cause::find(&differing, Against::Sources([old.for_causes(), new.for_causes()]));
+        let causes = causes.map_err(Diagnostic::from);
         comparison.notes = [(&new, self.to.as_deref()), (&old, Some(from))]
             .into_iter()
             .filter_map(|(state, revision)| revision.filter(|_| state.compilation.is_none()))
@@ -181,6 +202,7 @@ impl Diff {
             (_, true) => (in_old, old.sources, Some(from)),
             _ => {
                 (session.diagnostics, session.sources) = (warnings, new.sources);
+                comparison.causes = session.diagnostics.take(causes).unwrap_or_default();
                 if self.to.is_none() {
                     session.diagnostics.extend(session.sources.changed(&disk));
                 }

@@ -309,7 +309,7 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
         Just("  a\n"),
         Just(" b "),
         Just("é\u{2003}\n"),
-        Just("\r\n c"),
+        Just("\n c"),
         Just("{#- no -#}"),
         Just("{% raw -%}  {{ x }}\n {%- endraw %}"),
         Just("{%- raw %} {# y #} {% endraw -%}"),

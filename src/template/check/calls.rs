@@ -98,6 +98,22 @@ impl<'a> Checker<'a> {
         }
         if has_body {
             variables.insert("body".into(), Inferred::of(Type::Captured));
+            // A body that is printed is named; an included template could name it too.
+            let source = library.templates[home].tree.source();
+            let named = definition.body.iter().any(|node| {
+                let text = &source[node.range.clone()];
+                text.contains("body") || text.contains("include")
+            });
+            if !named {
+                let message = format!("component `{}` does not print the body of its call", call.name.text);
+                let diagnostic = Diagnostic::error(&code::TEMPLATE_COMPONENT, message)
+                    .at(library.templates[home].span(definition.name.range.clone()), "has no `{{ body }}`")
+                    .hint(format!(
+                        "write `<{} … />` without a body, or print it in the component",
+                        call.name.text
+                    ));
+                self.report(template, call.name.range.clone(), diagnostic, "its body would be dropped");
+            }
         }
         let key = format!("{} {has_body} {variables:?}", call.name.text);
         if !self.ends(template, &call.name) || !self.calls.insert(key) {

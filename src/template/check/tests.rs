@@ -610,6 +610,51 @@ fn missing_and_circular_templates() {
 }
 
 #[test]
+fn what_would_be_dropped_or_taken_apart_is_refused() {
+    refused(
+        "{% component a() %}x{% endcomponent %}{% <a> %}hi{% </a> %}",
+        "template::component [a] component `a` does not print the body of its call // write `<a … />` without a body, or print it in the component",
+    );
+    refused(
+        "{% for x in row.fqdn %}{{ x }}{% endfor %}",
+        "template::type [row.fqdn] text is walked, character by character // make a list of it with `| split(pat=…)`; `name={row.list}` hands a component a list",
+    );
+}
+
+#[test]
+fn a_template_that_extends_another_is_not_included() {
+    refused_all(
+        &[("main", "{% include \"child\" %}"), ("child", "{% extends \"base\" %}"), ("base", "x")],
+        &[
+            "template::refused [\"child\"] `child` extends another template, and is included // include what it extends, or put what both need into a component",
+        ],
+    );
+}
+
+#[test]
+fn bodies_lie_no_deeper_than_the_stack_allows() {
+    let deep = |next: &str| {
+        let inside = if next.is_empty() { "end".into() } else { format!("{{% include \"{next}\" %}}") };
+        format!("{}{inside}{}", "{% if row.tls %}".repeat(39), "{% endif %}".repeat(39))
+    };
+    let chain = |length: usize| -> Vec<(String, String)> {
+        let name = |number: usize| if number == 0 { "main".to_owned() } else { format!("t{number}") };
+        let next = |number: usize| if number + 1 == length { String::new() } else { name(number + 1) };
+        (0..length).map(|number| (name(number), deep(&next(number)))).collect()
+    };
+    let check = |length: usize| {
+        let templates = chain(length);
+        let templates: Vec<(&str, &str)> =
+            templates.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        run(&templates, "text")
+    };
+    assert_eq!(check(4).rendered, Some(Ok("end".into())));
+    let outcome = check(300);
+    assert_eq!(outcome.diagnostics.len(), 1);
+    assert!(outcome.diagnostics[0].contains("nest deeper than 200"), "{:?}", outcome.diagnostics);
+}
+
+#[test]
 fn captured_text_keeps_its_parts() {
     passes("{% set x %}a\n{{ row.note }}\n{% endset %}{{ x }}", "a\nx y\n");
     passes("{% set x %}a\n{{ row.note }}{% endset %}{{ x | upper }}", "A\nX Y");
@@ -775,8 +820,8 @@ pub(crate) mod random {
     }
 }
 
-/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
-fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
+/// What the checks find in a template.
+fn checked(text: &str) -> Checked {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("main", text.as_bytes().to_vec());
@@ -788,7 +833,12 @@ fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
     };
     let library = Library::build(vec![unparsed], &sources, &mut diagnostics);
     let entrance = Entrance { template: 0, row: None, strict: false };
-    let checked = check(&library, &globals(), &[entrance], &mut diagnostics);
+    check(&library, &globals(), &[entrance], &mut diagnostics)
+}
+
+/// The columns that a template uses, each with the text at the first place, and the tables that it walks.
+fn uses(text: &str) -> (BTreeMap<String, &str>, Vec<ViewId>) {
+    let checked = checked(text);
     let uses = checked.uses.iter();
     let uses = uses.map(|(cell, span)| (format!("{}.{}", cell.table, cell.column), &text[span.range()]));
     (uses.collect(), checked.tables.iter().copied().collect())
@@ -802,4 +852,17 @@ fn uses_name_a_place_for_every_column() {
     let columns = ["address", "name", "rack"].map(|column| (format!("hosts.{column}"), "json"));
     assert_eq!(uses("{{ hosts | json }}").0, BTreeMap::from(columns));
     assert_eq!(uses("{{ hosts | length }}").0, BTreeMap::new());
+}
+
+#[test]
+fn values_and_tables_that_are_named_are_known() {
+    let values = |text: &str| checked(text).values.into_iter().collect::<Vec<_>>();
+    assert_eq!(values("{{ values.domain }}{{ values[\"port\"] }}"), ["domain", "port"]);
+    assert_eq!(values("{% if values.dns is containing(pat=\"a\") %}{% endif %}"), ["dns"]);
+    assert_eq!(values("{{ values.nested.deep }}"), ["nested"]);
+    let all = ["dns", "domain", "nested", "port"];
+    assert_eq!(values("{% set all = values %}{{ all.domain }}"), all);
+    assert_eq!(values("{% for key, value in values %}{{ key }}{% endfor %}"), all);
+    let named: Vec<_> = checked("{% for r in mx %}{{ r.host.name }}{% endfor %}").named.into_iter().collect();
+    assert_eq!(named, ["mx"]);
 }

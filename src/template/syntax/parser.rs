@@ -55,6 +55,7 @@ const CLOSERS: [&str; 9] =
 /// - text or a string that holds one of the Unicode noncharacters U+FDD0 to U+FDEF, which mark values while an
 ///   artifact is rendered;
 /// - a byte order mark before the first character, which Tera prints;
+/// - a carriage return, which Tera prints too: the line ends of a checkout would decide what artifacts are;
 /// - an argument that a component's call gives twice;
 /// - `extends`, or the definition of a component, in the `else` of a `for` (Tera takes it as if it stood outside);
 /// - a field of `loop` that is not taken from `loop` itself, as in `loop.index.first` or `loop[0].last` (Tera
@@ -72,6 +73,15 @@ pub fn parse(source: &str, delimiters: Delimiters) -> Result<Tree, Vec<SyntaxErr
         errors.push(
             SyntaxError::new(0..'\u{feff}'.len_utf8(), "the template begins with a byte order mark")
                 .hint("save it as UTF-8 without one: the mark would be written into the artifact"),
+        );
+    }
+    if let Some(at) = source.find('\r') {
+        errors.push(
+            SyntaxError::new(
+                at..at + 1,
+                "the template has a carriage return, which would be written into the artifact",
+            )
+            .hint("end its lines with LF; print one that is meant with `{{ \"\\r\" | raw }}`"),
         );
     }
     if !errors.is_empty() {

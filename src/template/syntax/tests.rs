@@ -57,6 +57,7 @@ fn refused_on_top(errors: &[SyntaxError]) -> bool {
         "begins with `__`",
         "noncharacter",
         "byte order mark",
+        "carriage return",
         "is given twice",
         "`extends` cannot stand within",
         "a component cannot be defined within",
@@ -913,7 +914,11 @@ const MISTAKES: [(&str, &str); 70] = [
 ];
 
 /// What Tera reads and [`parse`] refuses, as its documentation lists.
-const REFUSED: [(&str, &str); 13] = [
+const REFUSED: [(&str, &str); 14] = [
+    (
+        "a⟦\r⟧\nb\r\n",
+        "the template has a carriage return, which would be written into the artifact (end its lines with LF; print one that is meant with `{{ \"\\r\" | raw }}`)",
+    ),
     (
         "⟦\u{feff}⟧a",
         "the template begins with a byte order mark (save it as UTF-8 without one: the mark would be written into the artifact)",
@@ -1050,7 +1055,7 @@ const CORPUS: [&str; 40] = [
     "{% filter f %}a{% endfilter %}{% filter f | g(x=1) %}{% block a %}{% endblock %}{% endfilter %}",
     "{% block block %}{% endblock block %}{% set x %}{% block a %}{% endblock %}{% endset %}",
     "{{ a+b-c*d/e//f%g**h~i }}{{ a<b }}{{ a<=b }}{{ a>b }}{{ a>=b }}{{ a==b }}{{ a!=b }}",
-    "ü{{ 'ü' }}\u{a0}{{- a -}}\u{3000}ü\r\n{{-\ta\x0c}}",
+    "ü{{ 'ü' }}\u{a0}{{- a -}}\u{3000}ü\n{{-\ta\x0c}}",
     "{%\nif\na\n%}{%-endif-%}{% -%}",
 ];
 
