@@ -36,7 +36,7 @@ impl Environment {
                 Err(RenderFailure::Sink(_)) if window.is_full() => {}
                 rendered => rendered?,
             }
-            if let Some(excerpt) = self.recorded(program, planned, sources, window) {
+            if let Some(excerpt) = self.recorded(program, planned, sources, &window) {
                 return Ok(excerpt);
             }
         }
@@ -58,7 +58,7 @@ impl Environment {
         program: &Program,
         planned: &Planned,
         sources: &Sources,
-        window: Window,
+        window: &Window,
     ) -> Option<Excerpt> {
         let range = window.start..window.start + window.text.len();
         let row = planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number));

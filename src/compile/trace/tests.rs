@@ -1,4 +1,7 @@
+#![expect(clippy::disallowed_methods, reason = "the tests make a project with a long table")]
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -180,7 +183,7 @@ fn lines_of_a_long_table_are_traced_without_the_others() {
     let mut rows = String::from("name,note\n");
     let mut number = 0;
     while rows.len() < (1 << 20) + 1000 {
-        rows.push_str(&format!("host-{number},note of {number} with some text to make it longer\n"));
+        writeln!(rows, "host-{number},note of {number} with some text to make it longer").unwrap();
         number += 1;
     }
     let project = "[tables.mx]\nsource = \"mx.csv\"\n[tables.mx.columns]\nname = \"string\"\nnote = \"string\"\n\

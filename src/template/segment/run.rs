@@ -322,7 +322,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Over::Value { value, key, slot } => {
                 if self.trace.is_some() {
                     let inputs = self.inputs(value, frame)?;
-                    key.iter().for_each(|key| self.note_slot(*key, inputs.clone()));
+                    if let Some(key) = key {
+                        self.note_slot(*key, inputs.clone());
+                    }
                     self.note_slot(*slot, inputs);
                 }
                 let value = self.value(value, frame)?;
