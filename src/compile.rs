@@ -654,6 +654,12 @@ impl Environment {
         faults
     }
 
+    /// What declares an artifact of the plan.
+    pub fn declaration(&self, planned: &Planned) -> Option<&Artifact> {
+        let declared = &self.producers.get(planned.producer)?.artifacts;
+        declared.iter().find(|artifact| artifact.path.span == planned.span)
+    }
+
     /// How many templates have programs.
     #[cfg(test)]
     pub(crate) fn programs(&self) -> usize {
