@@ -296,13 +296,6 @@ impl<'a> Unchanged<'a> {
         })
     }
 
-    /// Whether a condition on a row decides about a piece of it.
-    fn is_chosen(&self, new: &Resolver<'_>, piece: &Piece, row: &Row) -> bool {
-        conditions::around(new, piece).iter().any(|condition| {
-            condition.inputs.iter().any(|input| matches!(input, Input::Cell { row: of, .. } if of == row))
-        })
-    }
-
     /// The new row, or the new loop or include, that makes a line that was not there.
     fn entered(&self, new: &Resolver<'_>, line: &Line, rows: &HashMap<Span, usize>) -> Option<Reason> {
         let frames =
@@ -316,7 +309,7 @@ impl<'a> Unchanged<'a> {
                     Some(row) if known || rows.get(&frame.site) == Some(&1) => {
                         // Where a condition decides, the row may have been there before.
                         let kind =
-                            if self.is_chosen(new, piece, row) { CauseKind::Row } else { CauseKind::NewRow };
+                            if is_chosen(new, piece, row) { CauseKind::Row } else { CauseKind::NewRow };
                         Some(Reason::of_row(kind, new, row))
                     }
                     _ if known || is_of_one(&piece.frames[..number], frame.site, rows) => None,
@@ -325,6 +318,13 @@ impl<'a> Unchanged<'a> {
             },
         )
     }
+}
+
+/// Whether a condition on a row decides about a piece of it.
+fn is_chosen(new: &Resolver<'_>, piece: &Piece, row: &Row) -> bool {
+    conditions::around(new, piece).iter().any(|condition| {
+        condition.inputs.iter().any(|input| matches!(input, Input::Cell { row: of, .. } if of == row))
+    })
 }
 
 impl<'f> Traced<'f> {
