@@ -5,7 +5,6 @@ mod completions;
 mod determinism;
 mod diff;
 mod explain;
-mod fingerprint;
 mod list;
 mod man;
 mod merge_driver;
@@ -94,8 +93,14 @@ enum Color {
 enum Any {
     #[command(flatten)]
     Known(Command),
+    /// What `check --deterministic` has its child processes do
     #[command(hide = true)]
-    Fingerprint(fingerprint::Fingerprint),
+    RenderInto {
+        /// Write the golden trees below this folder, and nothing into the project
+        into: Utf8PathBuf,
+        #[command(flatten)]
+        render: render::Render,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -234,7 +239,10 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Explain(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
         Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
-        Any::Fingerprint(command) => command.run(&mut session),
+        Any::RenderInto { into, mut render } => {
+            render.into = Some(into);
+            render.run(&mut session)
+        }
         Any::Known(Command::Completions(command)) => command.run(&mut session),
         Any::Known(Command::Man(command)) => command.run(&mut session),
         Any::Known(Command::Schema(command)) => command.run(&mut session),

@@ -139,7 +139,7 @@ impl Check {
         compilation: &Compilation,
     ) -> io::Result<bool> {
         session.stop_on_signals()?;
-        let compiled = match Compiled::new(compilation, &session.sources, None) {
+        let compiled = match Compiled::new(compilation, &session.sources) {
             Ok(compiled) => compiled,
             Err(RenderFailure::Sink(error)) => return Err(error),
             Err(RenderFailure::Diagnostic(diagnostic)) => {
