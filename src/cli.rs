@@ -32,6 +32,7 @@ use session::Session;
     version,
     after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
                   data, templates or rules are wrong, or it was interrupted, and nothing was written.\n\n\
+                  Results go to standard output, diagnostics and remarks to standard error.\n\n\
                   Examples:\n  confwright new mail --target postfix   make a project\n  \
                   confwright -C mail render              compile it and write golden/\n  \
                   confwright -C mail diff                what a render would change\n  \

@@ -76,7 +76,9 @@ impl<'a> Finding<'a> {
                 Cause::Literal { .. } => "made by this text",
                 Cause::Value { .. } | Cause::Unknown => "printed here",
             };
-            diagnostic.labels.extend(piece.span().map(|span| Label { place: span.into(), text: text.into() }));
+            diagnostic
+                .labels
+                .extend(piece.span().map(|span| Label { place: span.into(), text: text.into() }));
         }
         diagnostic.labels.extend(self.inputs(&pieces, compilation, sources));
         diagnostic
@@ -100,7 +102,8 @@ impl<'a> Finding<'a> {
         if !printed.is_empty() {
             return printed.into_iter().take(MOST_CELLS).collect();
         }
-        let row = pieces.iter().find_map(|piece| piece.frames.iter().rev().find_map(|frame| frame.row.clone()));
+        let row =
+            pieces.iter().find_map(|piece| piece.frames.iter().rev().find_map(|frame| frame.row.clone()));
         row.and_then(|row| label(&Input::Row(row))).into_iter().collect()
     }
 }

@@ -164,14 +164,14 @@ impl Diff {
             session.causes = causes;
         }
         for note in &notes {
-            session.say(note)?;
+            session.remark(note)?;
         }
         if differs && files.is_empty() {
-            session.say(
+            session.remark(
                 "the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`",
             )?;
         } else if !differs {
-            session.say("no differences")?;
+            session.remark("no differences")?;
         }
         session.report(if differs { Status::Differs } else { Status::Clean }, list, NOTHING)
     }
