@@ -226,7 +226,7 @@ impl Session {
                     }
                 }
                 if failed {
-                    report::closing(&mut self.err, &report.diagnostics, outcome, self.colored_errors)?;
+                    report::closing(&mut self.err, &shown, outcome, self.colored_errors)?;
                 }
             }
             Output::Json => report::json(&mut self.out, &self.sources, &report)?,
