@@ -290,6 +290,13 @@ pub fn prepare(
     }
     diagnostics.append(found.merge(&compilation.project, count));
     compilation.used = used;
+    let golden = &compilation.project.golden;
+    diagnostics.extend(sources.linked_into(world, golden).map(|path| {
+        let message = format!("a symbolic link leads from `{path}`, an input, into the golden folder");
+        Diagnostic::error(&code::SOURCE_READ, message)
+            .at_file(path, "")
+            .hint(format!("keep inputs where no render writes, outside of `{golden}`"))
+    }));
     if diagnostics.has_errors() {
         return None;
     }
