@@ -27,7 +27,8 @@ pub trait World {
     /// Reads a whole file.
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>>;
 
-    /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
+    /// Lists the files below a folder, at any depth, sorted by path; a folder that does not exist has none. What is
+    /// no regular file is listed too, to be refused by who reads it.
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
 
     /// Opens a file that is too long to be held; nothing for one that is read whole.
@@ -158,7 +159,7 @@ impl World for Disk {
                 let why = "is a symbolic link that leads out of the project; put what it leads to into it";
                 return Err(io::Error::other(self.wrong(entry.path(), why)));
             }
-            if !entry.file_type().is_file() {
+            if entry.file_type().is_dir() {
                 continue;
             }
             let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
