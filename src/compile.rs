@@ -18,6 +18,7 @@ use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
+use crate::table::spec::ColumnSpec;
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Checked, Entrance, View};
@@ -535,6 +536,7 @@ impl Preparation<'_> {
         let mut specs = Vec::with_capacity(declared.tables.len());
         for (name, table) in &declared.tables {
             let mut required = IndexMap::new();
+            let mut constraints: Vec<(String, ColumnSpec, Span)> = Vec::new();
             for instance in declared.targets.values() {
                 let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
                 for (theirs, requirement) in target.tables.iter().flatten() {
@@ -543,6 +545,9 @@ impl Preparation<'_> {
                             let here = || (spec.value.with_tables(|table| instance.table(table)), spec.span);
                             let known = required.entry(column.clone()).or_insert_with(here);
                             let here = here();
+                            if constraints.iter().all(|(_, _, span)| *span != here.1) {
+                                constraints.push((column.clone(), here.0.clone(), here.1));
+                            }
                             if view::is_narrower(&here.0, &known.0) {
                                 *known = here;
                             }
@@ -566,6 +571,7 @@ impl Preparation<'_> {
                         .collect()
                 }),
                 required,
+                constraints,
                 header: table.header,
                 hold: self.has_artifacts_of(name),
                 span: table.span,
