@@ -95,6 +95,8 @@ impl Check {
         session.causes = session.diagnostics.take(causes).unwrap_or_default();
         if selection.is_whole() {
             session.diagnostics.extend(compilation.unused_columns());
+            let rows = compilation.unused_rows(&session.sources, &mut allowed);
+            session.diagnostics.extend(rows.unwrap_or_else(|failure| vec![failure]));
         }
         if self.deterministic && !self.repeat(session, &root, &disk, &compilation)? {
             return session.fail("whether every compile gives the same bytes is not known");

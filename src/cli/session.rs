@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::ChangeKind;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::project;
-use crate::report::{self, ArtifactChange, Report, Status};
+use crate::report::{self, ArtifactChange, Reached, Report, Status};
 use crate::source::{Disk, Sources, World};
 
 /// One run of a command.
@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) diagnostics: Diagnostics,
     /// What makes artifacts differ, for the report.
     pub(super) causes: Vec<Cause>,
+    /// What makes the artifacts that differ, for the report.
+    pub(super) reached: Vec<Reached>,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
@@ -68,6 +70,7 @@ impl Session {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             causes: Vec::new(),
+            reached: Vec::new(),
             cache: None,
             damaged: None,
             progress: None,
@@ -204,7 +207,8 @@ impl Session {
         self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let causes = std::mem::take(&mut self.causes);
-        let report = Report { status, artifacts, causes, diagnostics };
+        let reached = std::mem::take(&mut self.reached);
+        let report = Report { status, artifacts, causes, reached, diagnostics };
         match self.output {
             // The result of these goes to people, and so does what is wrong.
             Output::Human | Output::Markdown => {
