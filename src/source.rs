@@ -350,7 +350,8 @@ impl SourceFile {
         Self { path, content, lines: OnceLock::new() }
     }
 
-    fn is_streamed(&self) -> bool {
+    /// Whether it is not held.
+    pub(crate) fn is_streamed(&self) -> bool {
         matches!(self.content, Content::Streamed(_))
     }
 
