@@ -1,0 +1,370 @@
+//! Statements: from the nodes of a template to segments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::expression::table_of;
+use super::scope::{Binding, Captive, Scope, Way};
+use super::{Builder, Built, Lineage};
+use crate::origin::FrameKind;
+use crate::table::ColumnType;
+use crate::template::segment::{Body, Declined, Entered, Expr, Note, Over, Segment};
+use crate::template::syntax::{Branch, Expression, ExpressionKind, Name, Node, NodeKind, collect_blocks};
+use crate::template::trace::has_super;
+
+impl<'a> Builder<'a> {
+    pub(super) fn template(
+        &mut self,
+        template: usize,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let library = self.inputs.library;
+        let mut chain = vec![template];
+        while let Some(parent) = library.templates[chain[chain.len() - 1]].tree.extends() {
+            match library.find(&parent.text) {
+                Some(next) if !chain.contains(&next) => chain.push(next),
+                _ => return Err(Declined("a parent that does not exist")),
+            }
+        }
+        let mut blocks: BTreeMap<&'a str, Lineage<'a>> = BTreeMap::new();
+        for at in &chain {
+            collect_blocks(&library.templates[*at].tree.nodes, &mut |name, body| {
+                blocks.entry(name.text.as_str()).or_default().push((*at, body));
+            });
+        }
+        self.blocks.push(blocks);
+        let base = chain[chain.len() - 1];
+        self.nodes(base, &library.templates[base].tree.nodes, scope, out)?;
+        self.blocks.pop();
+        Ok(())
+    }
+
+    pub(super) fn nodes(
+        &mut self,
+        template: usize,
+        nodes: &'a [Node],
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        nodes.iter().try_for_each(|node| self.node(template, node, scope, out))
+    }
+
+    pub(super) fn node(
+        &mut self,
+        template: usize,
+        node: &'a Node,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        match &node.kind {
+            NodeKind::Comment | NodeKind::Extends(_) | NodeKind::Component(_) => Ok(()),
+            NodeKind::Text { trimmed } => {
+                let text = &self.inputs.library.templates[template].tree.source()[trimmed.clone()];
+                if self.inputs.traced && !text.is_empty() {
+                    let note = Note::Text(self.span(template, trimmed));
+                    let segment = Box::new(Segment::Literal(text.into()));
+                    return self.push(out, Segment::Noted { note, segment });
+                }
+                self.literal(out, text)
+            }
+            NodeKind::Print(expression) if has_super(expression) => {
+                let site = self.span(template, &expression.range);
+                self.within(FrameKind::Block, "super", site, out, |builder, out| {
+                    builder.print(template, expression, scope, out)
+                })
+            }
+            NodeKind::Print(expression) => self.print(template, expression, scope, out),
+            NodeKind::Set { name, value, global } => self.set(template, name, value, *global, scope, out),
+            NodeKind::SetBlock { .. } | NodeKind::Filter { .. } if self.inputs.traced => {
+                Err(Declined("captured text, whose parts are not followed"))
+            }
+            NodeKind::SetBlock { name, filters, body, global } => {
+                let mut segments = Vec::new();
+                self.nodes(template, body, scope, &mut segments)?;
+                let filters = self.filters(template, filters, scope)?;
+                let slot = self.assigned(name, *global, scope)?;
+                self.push(out, Segment::Capture { slot, body: segments, filters })
+            }
+            NodeKind::Filter { filters, body } => {
+                let mut segments = Vec::new();
+                self.nodes(template, body, scope, &mut segments)?;
+                let filters = self.filters(template, filters, scope)?;
+                let slot = self.slot();
+                self.push(out, Segment::Capture { slot, body: segments, filters })?;
+                self.push(out, Segment::Value { value: Expr::Slot(slot), site: None })
+            }
+            NodeKind::Include(name) => {
+                let included = self.inputs.library.find(&name.text);
+                let included = included.ok_or(Declined("an include that does not exist"))?;
+                let mut inner = scope.clone();
+                inner.open(self.branches);
+                inner.base = inner.frames.len() - 1;
+                inner.round = None;
+                let site = self.span(template, &node.range);
+                self.within(FrameKind::Include, &name.text, site, out, |builder, out| {
+                    builder.template(included, &mut inner, out)
+                })
+            }
+            NodeKind::Block { name, .. } => {
+                let site = self.span(template, &name.range);
+                self.within(FrameKind::Block, &name.text, site, out, |builder, out| {
+                    builder.block(&name.text, 0, scope, out)
+                })
+            }
+            NodeKind::For { key, value, target, body, otherwise } => {
+                let mut rest = Vec::new();
+                if let Some(otherwise) = otherwise {
+                    self.branches += 1;
+                    self.nodes(template, otherwise, &mut scope.clone(), &mut rest)?;
+                    self.branches -= 1;
+                }
+                let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
+                let from = self.slots;
+                let mut segments = Vec::new();
+                self.nodes(template, body, &mut inner, &mut segments)?;
+                self.leave(&mut over);
+                // What a round sets for all outlives it, and is known behind the loop too.
+                inner.frames.pop();
+                let lasting: BTreeSet<usize> = inner.slots().collect();
+                let slots = (from..self.slots).filter(|slot| !lasting.contains(slot)).collect();
+                let base = scope.base;
+                scope.frames[base].variables.extend(inner.frames.swap_remove(base).variables);
+                let flat = segments.iter().all(is_flat);
+                let tag = key.as_ref().unwrap_or(value).range.start..target.range.end;
+                let entered = self.inputs.traced.then(|| {
+                    let (kind, name) = (FrameKind::Loop, value.text.as_str().into());
+                    Box::new(Entered { kind, name, site: self.span(template, &tag) })
+                });
+                let body = Body { segments, slots, flat, entered };
+                self.push(out, Segment::For { over, body, otherwise: rest })
+            }
+            NodeKind::If { branches, otherwise } => {
+                self.conditional(template, branches, otherwise.as_deref(), scope, out)
+            }
+            NodeKind::Call { call, body } => {
+                if body.iter().any(assigns) {
+                    return Err(Declined("a variable that is set in the body of a component's call"));
+                }
+                let body = Captive { template, nodes: body, scope: scope.clone() };
+                self.component(template, call, Some(body), scope, out)
+            }
+            NodeKind::Break => self.push(out, Segment::Break),
+            NodeKind::Continue => self.push(out, Segment::Continue),
+        }
+    }
+
+    pub(super) fn block(
+        &mut self,
+        name: &str,
+        number: usize,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let bodies = self.blocks.last().and_then(|blocks| blocks.get_key_value(name));
+        let Some((name, (template, body))) =
+            bodies.and_then(|(name, bodies)| Some((*name, *bodies.get(number)?)))
+        else {
+            return Err(Declined("a block that does not exist"));
+        };
+        self.walking.push((name, number));
+        self.nodes(template, body, scope, out)?;
+        self.walking.pop();
+        Ok(())
+    }
+
+    pub(super) fn conditional(
+        &mut self,
+        template: usize,
+        branches: &'a [Branch],
+        otherwise: Option<&'a [Node]>,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let mut built = Vec::new();
+        let mut rest = Vec::new();
+        let mut certain = false;
+        for branch in branches {
+            let condition = self.condition(template, &branch.condition, scope)?;
+            if let Expr::Constant(value) = &condition {
+                if !value.is_truthy() {
+                    continue;
+                }
+                // Not a branch any more where nothing else comes before it.
+                self.branches += usize::from(!built.is_empty());
+                self.nodes(template, &branch.body, scope, &mut rest)?;
+                self.branches -= usize::from(!built.is_empty());
+                certain = true;
+                break;
+            }
+            let mut body = Vec::new();
+            self.branches += 1;
+            self.nodes(template, &branch.body, scope, &mut body)?;
+            self.branches -= 1;
+            built.push((condition, body));
+        }
+        if let (false, Some(otherwise)) = (certain, otherwise) {
+            self.branches += usize::from(!built.is_empty());
+            self.nodes(template, otherwise, scope, &mut rest)?;
+            self.branches -= usize::from(!built.is_empty());
+        }
+        if !built.is_empty() {
+            return self.push(out, Segment::If { branches: built, otherwise: rest });
+        }
+        for segment in rest {
+            match segment {
+                Segment::Literal(text) => self.literal(out, &text)?,
+                other => out.push(other),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set(
+        &mut self,
+        template: usize,
+        name: &'a Name,
+        value: &'a Expression,
+        global: bool,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        if let Some(way) = self.way(value, scope)? {
+            let frame = scope.frames.last().map_or(0, |frame| frame.branches);
+            if self.branches > frame || (global && scope.frames.len() > scope.base + 1) {
+                return Err(Declined("a row that a variable is only sometimes"));
+            }
+            scope.bind(&name.text, Binding::Row(way));
+            return Ok(());
+        }
+        let value = self.expression(template, value, scope)?;
+        let slot = self.assigned(name, global, scope)?;
+        self.push(out, Segment::Set { slot, value })
+    }
+
+    /// The slot of a variable that is given a value.
+    pub(super) fn assigned(&mut self, name: &Name, global: bool, scope: &mut Scope<'a>) -> Built<usize> {
+        let at = if global { scope.base } else { scope.frames.len() - 1 };
+        let known = scope.find(&name.text).is_some();
+        let frame = &scope.frames[at];
+        if let Some(Binding::Slot(slot)) = frame.variables.get(&name.text) {
+            return Ok(*slot);
+        }
+        if known && (self.branches > frame.branches || at + 1 < scope.frames.len()) {
+            return Err(Declined("a variable that is only sometimes another"));
+        }
+        let slot = self.slot();
+        scope.frames[at].variables.insert(name.text.clone(), Binding::Slot(slot));
+        Ok(slot)
+    }
+
+    /// Opens a loop: what it walks, and the scope of its body.
+    pub(super) fn enter(
+        &mut self,
+        template: usize,
+        key: Option<&'a Name>,
+        value: &'a Name,
+        target: &'a Expression,
+        scope: &Scope<'a>,
+    ) -> Built<(Over, Scope<'a>)> {
+        let inputs = self.inputs;
+        let level = self.level + 1;
+        let rows = |table| Binding::Row(Way { level, references: Vec::new(), table });
+        let (over, binding) = if let Some(view) = table_of(target, scope) {
+            let table = self.table(&inputs.globals.views[view.0].table)?;
+            (Over::Table { table, needed: Vec::new() }, rows(table))
+        } else if let Some((way, column)) = self.cell_way(target, scope)?
+            && let ColumnType::List { of, .. } = &self.column(&way, column)?.ty
+            && let Some(to) = of.ty.refers_to()
+        {
+            let table = self.table(to)?;
+            (Over::References { cell: self.cell(&way, column), table }, rows(table))
+        } else {
+            let value = self.expression(template, target, scope)?;
+            let key = key.map(|_| self.slot());
+            let slot = self.slot();
+            (Over::Value { value, key, slot }, Binding::Slot(slot))
+        };
+        let mut inner = scope.clone();
+        self.level = level;
+        self.needed.push(Vec::new());
+        inner.open(self.branches);
+        inner.round = Some(level);
+        if let (Some(name), Over::Value { key: Some(slot), .. }) = (key, &over) {
+            inner.bind(&name.text, Binding::Slot(*slot));
+        }
+        inner.bind(&value.text, binding);
+        Ok((over, inner))
+    }
+
+    /// Closes a loop, and notes which columns of its rows were asked for.
+    pub(super) fn leave(&mut self, over: &mut Over) {
+        let asked = self.needed.pop().unwrap_or_default();
+        if let Over::Table { needed, .. } = over {
+            *needed = asked;
+        }
+        self.level -= 1;
+    }
+
+    pub(super) fn print(
+        &mut self,
+        template: usize,
+        expression: &'a Expression,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        match expression.kind.as_ref() {
+            ExpressionKind::Parenthesis(inner) => return self.print(template, inner, scope, out),
+            ExpressionKind::Call(call) => return self.component(template, call, None, scope, out),
+            ExpressionKind::Ternary { condition, then, otherwise } => {
+                let condition = self.condition(template, condition, scope)?;
+                let (mut yes, mut no) = (Vec::new(), Vec::new());
+                self.print(template, then, scope, &mut yes)?;
+                self.print(template, otherwise, scope, &mut no)?;
+                return self.push(out, Segment::If { branches: vec![(condition, yes)], otherwise: no });
+            }
+            ExpressionKind::Function { name, .. } if name.text == "super" => {
+                let (name, number) = *self.walking.last().ok_or(Declined("`super` outside a block"))?;
+                return self.block(name, number + 1, scope, out);
+            }
+            ExpressionKind::Variable(name) => {
+                if let Some(Binding::Body(body)) = scope.find(name) {
+                    let body = Rc::clone(body);
+                    return self.nodes(body.template, body.nodes, &mut body.scope.clone(), out);
+                }
+            }
+            _ => {}
+        }
+        let site = self.sites.get(&(template, expression.range.start, expression.range.end)).copied();
+        match (self.expression(template, expression, scope)?, site) {
+            (Expr::Constant(value), None) => {
+                let text = Segment::Literal(value.to_string().into());
+                self.printing(template, expression, None, text, out)
+            }
+            (Expr::Given { name, value }, None) => {
+                let text = Segment::Literal(value.to_string().into());
+                self.printing(template, expression, Some(name), text, out)
+            }
+            (Expr::Cell(cell), site) => {
+                self.printing(template, expression, None, Segment::Cell { cell, site }, out)
+            }
+            (value, site) => self.printing(template, expression, None, Segment::Value { value, site }, out),
+        }
+    }
+}
+
+/// Whether a segment of a loop's body is text or a cell of the loop's row that the format has no say in.
+pub(super) fn is_flat(segment: &Segment) -> bool {
+    match segment {
+        Segment::Literal(_) => true,
+        Segment::Cell { cell, site: None } => cell.row.up == 0 && cell.row.references.is_empty(),
+        Segment::Noted { segment, .. } => is_flat(segment),
+        _ => false,
+    }
+}
+
+/// Whether a node or one within it gives a variable a value.
+pub(super) fn assigns(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Set { .. } | NodeKind::SetBlock { .. })
+        || node.bodies().into_iter().flatten().any(assigns)
+}
