@@ -5,13 +5,13 @@
 //! value; every other is a slot. Includes, blocks and components are built in where they are used, so that one
 //! component has as many copies as it has calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use tera::Context;
 
-use super::{Declined, Entered, Expr, Note, Program, Segment};
+use super::{Border, Declined, Entered, Expr, Note, Program, Segment};
 use crate::origin::FrameKind;
 use crate::source::Span;
 use crate::table::{Schema, Tables};
@@ -49,52 +49,75 @@ pub(crate) struct Inputs<'a> {
 
 /// Builds the program of a template; `row` is the view of the row that its artifacts are bound to.
 pub(crate) fn build(inputs: &Inputs<'_>, template: usize, row: Option<ViewId>) -> Result<Program, Declined> {
-    let mut builder = Builder {
-        inputs,
-        sites: inputs
-            .checked
-            .sites
-            .iter()
-            .enumerate()
-            .map(|(number, site)| {
-                ((site.template, site.range.start, site.range.end), u32::try_from(number).unwrap_or(u32::MAX))
-            })
-            .collect(),
-        tables: Vec::new(),
-        slots: 0,
-        level: 0,
-        branches: 0,
-        depth: 0,
-        length: 0,
-        asked: false,
-        needed: vec![Vec::new()],
-        blocks: Vec::new(),
-        walking: Vec::new(),
-    };
-    let mut scope = Scope { frames: vec![Frame::default()], base: 0, round: None, caller: None };
-    for name in ["project", "environment", "values"] {
-        if let Some(value) = inputs.context.get(name) {
-            let value = value.clone();
-            scope.bind(
-                name,
-                Binding::Value(if inputs.traced && name == "values" {
-                    Expr::Given { name: "".into(), value }
-                } else {
-                    Expr::Constant(value)
-                }),
-            );
+    let mut late = BTreeSet::new();
+    loop {
+        let mut builder = Builder::new(inputs, late.clone());
+        let built = builder.program(template, row);
+        match builder.missed {
+            // Each time there is one more of them.
+            Some(name) if built.is_err() && late.insert(name.clone()) => {}
+            _ => return built,
         }
     }
-    for (name, view) in &inputs.globals.tables {
-        scope.bind(name, Binding::Table(*view));
+}
+
+impl<'a> Builder<'a> {
+    fn new(inputs: &'a Inputs<'a>, late: BTreeSet<String>) -> Self {
+        let sites = inputs.checked.sites.iter().enumerate();
+        Self {
+            inputs,
+            sites: sites
+                .map(|(number, site)| {
+                    let place = (site.template, site.range.start, site.range.end);
+                    (place, u32::try_from(number).unwrap_or(u32::MAX))
+                })
+                .collect(),
+            tables: Vec::new(),
+            border: Border::default(),
+            slots: 0,
+            level: 0,
+            branches: 0,
+            depth: 0,
+            length: 0,
+            asked: false,
+            needed: vec![Vec::new()],
+            blocks: Vec::new(),
+            walking: Vec::new(),
+            late,
+            missed: None,
+        }
     }
-    if let Some(view) = row {
-        let table = builder.table(&inputs.globals.views[view.0].table)?;
-        scope.bind("row", Binding::Row(Way { level: 0, references: Vec::new(), table }));
+
+    fn program(&mut self, template: usize, row: Option<ViewId>) -> Built<Program> {
+        let inputs = self.inputs;
+        let mut scope = Scope { frames: vec![Frame::default()], base: 0, round: None, caller: None };
+        for name in ["project", "environment", "values"] {
+            if let Some(value) = inputs.context.get(name) {
+                let value = value.clone();
+                scope.bind(
+                    name,
+                    Binding::Value(if inputs.traced && name == "values" {
+                        Expr::Given { name: "".into(), value }
+                    } else {
+                        Expr::Constant(value)
+                    }),
+                );
+            }
+        }
+        for (name, view) in &inputs.globals.tables {
+            scope.bind(name, Binding::Table(*view));
+        }
+        if let Some(view) = row {
+            let table = self.table(&inputs.globals.views[view.0].table)?;
+            scope.bind("row", Binding::Row(Way { level: 0, references: Vec::new(), table }));
+        }
+        self.bind_late(&mut scope);
+        let mut segments = Vec::new();
+        self.template(template, &mut scope, &mut segments)?;
+        self.border.close()?;
+        let (tables, border) = (std::mem::take(&mut self.tables), std::mem::take(&mut self.border));
+        Ok(Program { segments, slots: self.slots, tables, border })
     }
-    let mut segments = Vec::new();
-    builder.template(template, &mut scope, &mut segments)?;
-    Ok(Program { segments, slots: builder.slots, tables: builder.tables })
 }
 
 struct Builder<'a> {
@@ -102,6 +125,7 @@ struct Builder<'a> {
     /// The numbers of the printed expressions that pass the last filter, by template and range.
     sites: HashMap<(usize, usize, usize), u32>,
     tables: Vec<String>,
+    border: Border,
     slots: usize,
     /// How many loops are around the place that is being built.
     level: usize,
@@ -119,6 +143,10 @@ struct Builder<'a> {
     blocks: Vec<BTreeMap<&'a str, Lineage<'a>>>,
     /// The block that is being built, with the number of its body.
     walking: Vec<(&'a str, usize)>,
+    /// The variables that a round of a loop sets for those after it, whose slots have to be known from the beginning.
+    late: BTreeSet<String>,
+    /// One of them that was not known yet.
+    missed: Option<String>,
 }
 
 /// The bodies of a block, most derived first, each with its template.

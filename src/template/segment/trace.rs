@@ -205,7 +205,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         inputs: &mut IndexSet<Input>,
     ) -> Result<(), Stop> {
         match expression {
-            Expr::Constant(_) | Expr::Loop { .. } | Expr::Throw => {}
+            Expr::Constant(_) | Expr::Loop { .. } | Expr::Captured(_) | Expr::Throw => {}
             Expr::Given { name, .. } => {
                 inputs.insert(Input::Value(Arc::clone(name)));
             }
@@ -214,14 +214,35 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 inputs.extend(made_of.into_iter().flatten().cloned());
             }
             Expr::Cell(cell) => self.touch(&cell.row, Some(cell.column), frame, inputs),
-            Expr::Present(place) => self.touch(place, None, frame, inputs),
+            Expr::Present(place) | Expr::Row(place) => self.touch(place, None, frame, inputs),
             Expr::Count(table) | Expr::List(table) => {
                 inputs.extend((0..self.tables[*table].len()).map(|row| Input::Row(self.row(*table, row))));
             }
-            Expr::Attribute { base: of, .. } | Expr::Not(of) | Expr::Minus(of) | Expr::Plain(of) => {
+            Expr::Attribute { base: of, .. }
+            | Expr::Without(of, _)
+            | Expr::Not(of)
+            | Expr::Minus(of)
+            | Expr::Plain(of) => {
                 self.gather(of, frame, inputs)?;
             }
-            Expr::Array(list) | Expr::Concatenate(list) => {
+            // Where it is looked decides only.
+            Expr::Index { sides, .. } => self.gather(&sides[0], frame, inputs)?,
+            Expr::Else(parts) => {
+                let [first, second] = &**parts;
+                let taken = if self.value(first, frame)?.is_undefined() { second } else { first };
+                self.gather(taken, frame, inputs)?;
+            }
+            Expr::Left { parts, made_of, .. } => {
+                for part in &parts[..*made_of] {
+                    self.gather(part, frame, inputs)?;
+                }
+            }
+            Expr::Array(list) => {
+                for (_, part) in list {
+                    self.gather(part, frame, inputs)?;
+                }
+            }
+            Expr::Concatenate(list) => {
                 for part in list {
                     self.gather(part, frame, inputs)?;
                 }

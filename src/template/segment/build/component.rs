@@ -3,32 +3,41 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use tera::Value as Data;
+use tera::value::Key;
+
 use super::certain::is_certain;
 use super::expression::table_of;
 use super::scope::{Binding, Captive, Frame, Scope};
+use super::statement::has_effect;
 use super::{Builder, Built};
 use crate::origin::FrameKind;
 use crate::template::check::DEEPEST_CALL;
 use crate::template::segment::{Declined, Expr, Segment};
-use crate::template::syntax::{ComponentArgument, ComponentCall, Expression, ExpressionKind};
+use crate::template::syntax::{
+    BinaryOperator, ComponentArgument, ComponentCall, ComponentDefinition, Expression, ExpressionKind, Node,
+    Parameter,
+};
+
+/// The checks do not let it happen but where a map is spread.
+const NOT_GIVEN: Declined = Declined("an argument that is not given");
 
 impl<'a> Builder<'a> {
+    /// Builds a component's call; `body` is what the component sees as that.
     pub(super) fn component(
         &mut self,
         template: usize,
         call: &'a ComponentCall,
-        body: Option<Captive<'a>>,
+        body: Option<Binding<'a>>,
         scope: &Scope<'a>,
         out: &mut Vec<Segment>,
     ) -> Built<()> {
         let inputs = self.inputs;
         let found = inputs.library.component(&call.name.text);
         let (home, definition) = found.ok_or(Declined("a component that does not exist"))?;
-        if definition.rest.is_some() {
-            return Err(Declined("a component that takes any arguments"));
-        }
         if self.depth == DEEPEST_CALL {
-            return Err(Declined("components within components without an end"));
+            // The engine goes no deeper either.
+            return self.push(out, Segment::Value { value: Expr::Throw, site: None });
         }
         let mut inner = Scope {
             frames: vec![Frame { variables: BTreeMap::new(), branches: self.branches }],
@@ -36,42 +45,21 @@ impl<'a> Builder<'a> {
             round: None,
             caller: Some(Rc::new(scope.clone())),
         };
-        for argument in &call.arguments {
-            let ComponentArgument::Named { name, value } = argument else {
-                return Err(Declined("arguments that are spread"));
-            };
-            let binding = self.argument(template, value, scope, out)?;
-            inner.bind(&name.text, binding);
-        }
-        for parameter in &definition.parameters {
-            let name = &parameter.name.text;
-            if inner.find(name).is_some() {
-                continue;
+        if call.arguments.iter().any(|argument| matches!(argument, ComponentArgument::Spread(_))) {
+            self.spread_arguments(template, call, (home, definition), scope, &mut inner, out)?;
+        } else {
+            self.named_arguments(template, call, definition, scope, &mut inner, out)?;
+            for parameter in &definition.parameters {
+                if inner.find(&parameter.name.text).is_none() {
+                    let binding = self.not_given(home, parameter, scope, out)?;
+                    inner.bind(&parameter.name.text, binding);
+                }
             }
-            let mut callers = std::iter::successors(Some(scope), |scope| scope.caller.as_deref());
-            let given = if parameter.implicit { callers.find_map(|scope| scope.find(name)) } else { None };
-            let binding = match (given, &parameter.default) {
-                (Some(binding), _) => binding.clone(),
-                (None, Some(default)) => self.argument(home, default, &inner.clone(), out)?,
-                (None, None) => return Err(Declined("an argument that is not given")),
-            };
-            inner.bind(name, binding);
         }
         if let Some(body) = body {
-            if self.inputs.traced {
-                return Err(Declined("the body of a component's call, whose parts are not followed"));
-            }
-            let mut segments = Vec::new();
-            self.nodes(body.template, body.nodes, &mut body.scope.clone(), &mut segments)?;
-            if segments.iter().all(is_certain) {
-                inner.bind("body", Binding::Body(Rc::new(body)));
-            } else {
-                // What may fail has to be tried, printed or not.
-                let slot = self.slot();
-                self.push(out, Segment::Capture { slot, body: segments, filters: Vec::new() })?;
-                inner.bind("body", Binding::Slot(slot));
-            }
+            inner.bind("body", body);
         }
+        self.bind_late(&mut inner);
         self.depth += 1;
         let site = self.span(template, &call.name.range);
         self.within(FrameKind::Component, &definition.name.text, site, out, |builder, out| {
@@ -79,6 +67,149 @@ impl<'a> Builder<'a> {
         })?;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// The body of a component's call: built in where it is printed, or captured now.
+    pub(super) fn captive(
+        &mut self,
+        template: usize,
+        nodes: &'a [Node],
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<Binding<'a>> {
+        if self.inputs.traced {
+            return Err(Declined("the body of a component's call, whose parts are not followed"));
+        }
+        let captive = Captive { template, nodes, scope: scope.clone() };
+        let mut body = Vec::new();
+        self.nodes(template, nodes, scope, &mut body)?;
+        if body.iter().all(is_certain) && !nodes.iter().any(has_effect) {
+            return Ok(Binding::Body(Rc::new(captive)));
+        }
+        // What may fail has to be tried, printed or not.
+        let slot = self.slot();
+        self.push(out, Segment::Capture { slot, body })?;
+        Ok(Binding::Slot(slot))
+    }
+
+    /// Binds the arguments of a call that names all of them.
+    fn named_arguments(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        definition: &'a ComponentDefinition,
+        scope: &Scope<'a>,
+        inner: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let mut others = Vec::new();
+        for argument in &call.arguments {
+            let ComponentArgument::Named { name, value } = argument else { continue };
+            if definition.parameters.iter().any(|parameter| parameter.name.text == name.text) {
+                let binding = self.argument(template, value, scope, out)?;
+                inner.bind(&name.text, binding);
+            } else {
+                let value = self.expression(template, value, scope)?;
+                others.push((Some(Key::from(name.text.clone())), value));
+            }
+        }
+        if let Some(rest) = &definition.rest {
+            let slot = self.assigned_slot(Expr::Map(others), out)?;
+            inner.bind(&rest.text, Binding::Slot(slot));
+        }
+        Ok(())
+    }
+
+    /// Binds the arguments of a call that spreads a map: which of them are given is known when it is rendered.
+    fn spread_arguments(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        (home, definition): (usize, &'a ComponentDefinition),
+        scope: &Scope<'a>,
+        inner: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        if self.inputs.traced {
+            return Err(Declined("arguments that are spread, which are not followed"));
+        }
+        let mut entries = Vec::with_capacity(call.arguments.len());
+        for argument in &call.arguments {
+            let (key, value) = match argument {
+                ComponentArgument::Named { name, value } => (Some(Key::from(name.text.clone())), value),
+                ComponentArgument::Spread(map) => (None, map),
+            };
+            entries.push((key, self.expression(template, value, scope)?));
+        }
+        let given = Expr::Slot(self.assigned_slot(Expr::Map(entries), out)?);
+        for parameter in &definition.parameters {
+            let name = parameter.name.text.as_str();
+            let otherwise = match self.not_given(home, parameter, scope, out) {
+                Ok(binding) => self.bound(&binding)?,
+                // It has to be in the map.
+                Err(NOT_GIVEN) => Expr::Throw,
+                Err(declined) => return Err(declined),
+            };
+            let key = Expr::Constant(Data::from(name));
+            let is_given = Expr::Binary { operator: BinaryOperator::In, sides: Box::new([key, given.clone()]) };
+            let entry = Expr::Attribute { base: Box::new(given.clone()), name: name.into(), optional: false };
+            let slot = self.assigned_slot(Expr::If(Box::new([is_given, entry, otherwise])), out)?;
+            inner.bind(name, Binding::Slot(slot));
+        }
+        if let Some(rest) = &definition.rest {
+            let names = definition.parameters.iter().map(|parameter| parameter.name.text.as_str().into());
+            let slot = self.assigned_slot(Expr::Without(Box::new(given), names.collect()), out)?;
+            inner.bind(&rest.text, Binding::Slot(slot));
+        }
+        Ok(())
+    }
+
+    /// What a parameter stands for that is not given: a variable of the callers, or its default.
+    fn not_given(
+        &mut self,
+        home: usize,
+        parameter: &'a Parameter,
+        scope: &Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<Binding<'a>> {
+        // The variables of callers that may be it, as far as the first that was set for certain.
+        let mut found = Vec::new();
+        let mut last = None;
+        if parameter.implicit {
+            for scope in std::iter::successors(Some(scope), |scope| scope.caller.as_deref()) {
+                match scope.find(&parameter.name.text) {
+                    Some(binding @ (Binding::Slot(_) | Binding::Sometimes { .. })) => {
+                        found.push(self.bound(binding)?);
+                    }
+                    Some(binding) => {
+                        last = Some(binding.clone());
+                        break;
+                    }
+                    None => {}
+                }
+            }
+        }
+        if let (None, Some(default)) = (&last, &parameter.default) {
+            let scope = Scope { frames: vec![Frame::default()], base: 0, round: None, caller: None };
+            last = Some(self.argument(home, default, &scope, out)?);
+        }
+        let mut value = match (last, found.is_empty()) {
+            (Some(binding), true) => return Ok(binding),
+            (None, true) => return Err(NOT_GIVEN),
+            (Some(binding), false) => self.bound(&binding)?,
+            (None, false) => Expr::Throw,
+        };
+        while let Some(first) = found.pop() {
+            value = Expr::Else(Box::new([first, value]));
+        }
+        Ok(Binding::Slot(self.assigned_slot(value, out)?))
+    }
+
+    /// A slot with a value.
+    fn assigned_slot(&mut self, value: Expr, out: &mut Vec<Segment>) -> Built<usize> {
+        let slot = self.slot();
+        self.push(out, Segment::Set { slot, value })?;
+        Ok(slot)
     }
 
     pub(super) fn argument(
@@ -106,8 +237,6 @@ impl<'a> Builder<'a> {
         if let Expr::Constant(_) | Expr::Given { .. } = value {
             return Ok(Binding::Value(value));
         }
-        let slot = self.slot();
-        self.push(out, Segment::Set { slot, value })?;
-        Ok(Binding::Slot(slot))
+        Ok(Binding::Slot(self.assigned_slot(value, out)?))
     }
 }

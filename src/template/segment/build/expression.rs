@@ -1,19 +1,24 @@
 //! Expressions, and the rows and cells that they name.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tera::value::Key;
 use tera::{Map, Value as Data};
 
 use super::scope::{Binding, Scope, Way};
+use super::statement::sets;
 use super::{Builder, Built};
 use crate::table::{Column, ColumnType};
-use crate::template::segment::{Arguments, Call, Cell, Comprehension, Declined, Expr, Place};
+use crate::template::segment::border::VARIABLES;
+use crate::template::segment::{
+    Arguments, Call, Captured, Cell, Comprehension, Declined, Expr, Place, Segment,
+};
 use crate::template::syntax::{
     Argument, BinaryOperator, Entry, Expression, ExpressionKind, FilterCall, Item, UnaryOperator,
 };
 use crate::template::types::ViewId;
-use crate::template::{filter, test};
+use crate::template::{filter, function, test};
 
 impl<'a> Builder<'a> {
     /// The row that an expression is, if it is one.
@@ -168,12 +173,10 @@ impl<'a> Builder<'a> {
         scope: &Scope<'a>,
     ) -> Built<Expr> {
         if let Some((way, column)) = self.cell_way(expression, scope)? {
-            if let ColumnType::List { of, .. } = &self.column(&way, column)?.ty
-                && of.ty.refers_to().is_some()
-            {
-                return Err(Declined("a list of rows as a value"));
-            }
-            return Ok(Expr::Cell(self.cell(&way, column)));
+            return self.bound(&Binding::Cell(way, column));
+        }
+        if let Some(way) = self.way(expression, scope)? {
+            return self.bound(&Binding::Row(way));
         }
         Ok(match expression.kind.as_ref() {
             ExpressionKind::Text(text) => Expr::Constant(Data::from(text.as_str())),
@@ -183,30 +186,18 @@ impl<'a> Builder<'a> {
             ExpressionKind::None => Expr::Constant(Data::none()),
             ExpressionKind::Parenthesis(inner) => self.expression(template, inner, scope)?,
             ExpressionKind::Variable(name) => match scope.find(name) {
-                Some(Binding::Slot(slot)) => Expr::Slot(*slot),
-                Some(Binding::Value(value)) => value.clone(),
-                Some(Binding::Table(view)) => {
-                    let inputs = self.inputs;
-                    if inputs.traced && !self.asked {
-                        return Err(Declined("a list of rows, which are not followed"));
-                    }
-                    Expr::List(self.table(&inputs.globals.views[view.0].table)?)
-                }
-                Some(Binding::Row(_) | Binding::Cell(..)) => return Err(Declined("a row as a value")),
-                Some(Binding::Body(_)) => return Err(Declined("the body of a component's call as a value")),
-                None => return Err(Declined("a variable that is set later")),
+                Some(binding) => self.bound(binding)?,
+                // It was not set, or a condition that did not hold sets it.
+                None => Expr::Constant(Data::undefined()),
             },
             ExpressionKind::Loop(field) => {
                 let level = scope.round.ok_or(Declined("`loop` outside a loop"))?;
                 Expr::Loop { up: self.level - level, field: *field }
             }
             ExpressionKind::Attribute { .. } | ExpressionKind::Index { .. } => {
-                let Some((base, name, _)) = attribute(expression) else {
-                    return Err(Declined("an index that is not a name"));
+                let Some((base, name, optional)) = attribute(expression) else {
+                    return self.index(template, expression, scope);
                 };
-                if self.way(expression, scope)?.is_some() {
-                    return Err(Declined("a row as a value"));
-                }
                 if self.way(base, scope)?.is_some() {
                     if self.inputs.traced && !self.asked {
                         return Err(Declined("a column that is not there, which is not followed"));
@@ -225,32 +216,45 @@ impl<'a> Builder<'a> {
                         let value = entry.cloned().unwrap_or_else(Data::undefined);
                         Expr::Given { name: if outer.is_empty() { name.into() } else { outer }, value }
                     }
-                    Expr::Constant(value) => {
+                    Expr::Constant(value) if !value.is_undefined() => {
                         let entry = value.as_map().and_then(|map| map.get(&Key::Str(name)));
                         Expr::Constant(entry.cloned().unwrap_or_else(Data::undefined))
                     }
-                    base => Expr::Attribute { base: Box::new(base), name: name.into() },
+                    base => Expr::Attribute { base: Box::new(base), name: name.into(), optional },
                 }
             }
-            ExpressionKind::Slice { .. } => return Err(Declined("a slice")),
+            ExpressionKind::Slice { base, start, end, step, optional } => {
+                let mut parts = vec![self.expression(template, base, scope)?];
+                let mut text = format!("a{}[", if *optional { "?" } else { "" });
+                for (before, bound, behind) in [("", start, ":"), ("", end, ""), (":", step, "")] {
+                    if let Some(bound) = bound {
+                        text.push_str(before);
+                        text.push_str(VARIABLES[parts.len()]);
+                        parts.push(self.condition_value(template, bound, scope)?);
+                    }
+                    text.push_str(behind);
+                }
+                text.push(']');
+                // Where it is cut decides only.
+                Expr::Left { number: self.border.number(text), parts, made_of: 1 }
+            }
             ExpressionKind::Array(items) => {
                 let mut list = Vec::with_capacity(items.len());
                 for item in items {
-                    let Item::Value(value) = item else { return Err(Declined("a list that is spread")) };
-                    list.push(self.expression(template, value, scope)?);
+                    let (Item::Value(value) | Item::Spread(value)) = item;
+                    let spread = matches!(item, Item::Spread(_));
+                    list.push((spread, self.expression(template, value, scope)?));
                 }
                 Expr::Array(list)
             }
             ExpressionKind::Map(entries) => {
                 let mut map = Vec::with_capacity(entries.len());
                 for entry in entries {
-                    let Entry::Pair { key, value } = entry else {
-                        return Err(Declined("a map that is spread"));
+                    let (key, value) = match entry {
+                        Entry::Pair { key, value } => (Some(literal_key(key)?), value),
+                        Entry::Spread(value) => (None, value),
                     };
-                    let ExpressionKind::Text(key) = key.kind.as_ref() else {
-                        return Err(Declined("a map with keys that are no text"));
-                    };
-                    map.push((key.as_str().into(), self.expression(template, value, scope)?));
+                    map.push((key, self.expression(template, value, scope)?));
                 }
                 Expr::Map(map)
             }
@@ -258,21 +262,18 @@ impl<'a> Builder<'a> {
                 if let ("length", Some(view)) = (filter.name.text.as_str(), table_of(base, scope)) {
                     return self.count(view);
                 }
-                let base = self.boxed(template, base, scope)?;
-                Expr::Filter { base, call: self.call(template, filter, scope)? }
+                let base = self.expression(template, base, scope)?;
+                self.filter(template, base, filter, scope)?
             }
             ExpressionKind::Test { base, negated, name, arguments } => {
                 let test = test::find(&name.text).ok_or(Declined("a test that does not exist"))?;
-                if let Some(way) = self.way(base, scope)? {
+                let asks = matches!(test.name, "defined" | "undefined" | "none");
+                if let (true, Some(way)) = (asks, self.way(base, scope)?) {
                     let present = Expr::Present(self.place(&way, None));
-                    return match test.name {
-                        "defined" => Ok(unless(*negated, present)),
-                        "undefined" | "none" => Ok(unless(!*negated, present)),
-                        _ => Err(Declined("a row as a value")),
-                    };
+                    return Ok(unless(*negated == (test.name == "defined"), present));
                 }
                 let base = self.boxed(template, base, scope)?;
-                let arguments = self.arguments(template, test.arguments, arguments, scope)?;
+                let arguments = known(self.argument_list(template, test.arguments, arguments, scope)?);
                 Expr::Test { base, test, arguments, negated: *negated }
             }
             ExpressionKind::Ternary { condition, then, otherwise } => Expr::If(Box::new([
@@ -289,9 +290,17 @@ impl<'a> Builder<'a> {
                 self.leave(&mut over);
                 Expr::Comprehension(Box::new(Comprehension { over: Arc::new(over), condition, element }))
             }
-            ExpressionKind::Call(_) => return Err(Declined("a component's call as a value")),
+            ExpressionKind::Call(call) => {
+                self.captured(|builder, out| builder.component(template, call, None, scope, out))?
+            }
             ExpressionKind::Function { name, .. } if name.text == "throw" => Expr::Throw,
-            ExpressionKind::Function { .. } => return Err(Declined("a function")),
+            ExpressionKind::Function { name, .. } if name.text == "super" => self.parent(scope)?,
+            ExpressionKind::Function { name, arguments } => {
+                let function = function::find(&name.text);
+                let function = function.ok_or(Declined("a function that does not exist"))?;
+                let parts = self.argument_list(template, function.arguments, arguments, scope)?;
+                self.left("", &name.text, None, parts)?
+            }
             ExpressionKind::Unary { operator: UnaryOperator::Not, operand } => {
                 match self.truth(template, operand, scope)? {
                     Expr::Constant(value) => Expr::Constant(Data::from(!value.is_truthy())),
@@ -322,13 +331,14 @@ impl<'a> Builder<'a> {
             let present = Expr::Present(self.place(&way, None));
             return Ok(unless(operator == BinaryOperator::Equal, present));
         }
-        if operator == BinaryOperator::Power {
-            return Err(Declined("a power"));
-        }
         let left = self.expression(template, left, scope)?;
         let right = self.expression(template, right, scope)?;
         Ok(match operator {
             BinaryOperator::And | BinaryOperator::Or => logic(operator, left, right),
+            BinaryOperator::Power => {
+                let number = self.border.number("a ** b".to_owned());
+                Expr::Left { number, parts: vec![left, right], made_of: 2 }
+            }
             BinaryOperator::Concatenate => {
                 let mut parts = Vec::new();
                 for side in [left, right] {
@@ -343,41 +353,166 @@ impl<'a> Builder<'a> {
         })
     }
 
-    pub(super) fn filters(
+    /// A value behind a filter.
+    pub(super) fn filter(
         &mut self,
         template: usize,
-        calls: &'a [FilterCall],
+        base: Expr,
+        call: &'a FilterCall,
         scope: &Scope<'a>,
-    ) -> Built<Vec<Call>> {
-        calls.iter().map(|call| self.call(template, call, scope)).collect()
-    }
-
-    pub(super) fn call(&mut self, template: usize, call: &'a FilterCall, scope: &Scope<'a>) -> Built<Call> {
+    ) -> Built<Expr> {
         let filter = filter::find(&call.name.text).ok_or(Declined("a filter that does not exist"))?;
-        let implementation = filter.implementation.ok_or(Declined("a filter of the engine"))?;
-        let arguments = self.arguments(template, filter.arguments, &call.arguments, scope)?;
-        Ok(Call { implementation, arguments })
+        let arguments = self.argument_list(template, filter.arguments, &call.arguments, scope)?;
+        match filter.implementation {
+            Some(implementation) => {
+                let call = Call { implementation, arguments: known(arguments) };
+                Ok(Expr::Filter { base: Box::new(base), call })
+            }
+            None => self.left(" | ", filter.name, Some(base), arguments),
+        }
     }
 
-    pub(super) fn arguments(
+    /// A call that the engine makes.
+    fn left(
+        &mut self,
+        before: &str,
+        name: &str,
+        base: Option<Expr>,
+        arguments: Vec<(&'static str, Expr)>,
+    ) -> Built<Expr> {
+        let mut parts: Vec<Expr> = base.into_iter().collect();
+        let base = VARIABLES[..parts.len()].concat();
+        let mut given = Vec::with_capacity(arguments.len());
+        for (name, value) in arguments {
+            let variable = VARIABLES.get(parts.len()).ok_or(Declined("a call with many arguments"))?;
+            given.push(format!("{name}={variable}"));
+            parts.push(value);
+        }
+        let text = format!("{base}{before}{name}({})", given.join(", "));
+        Ok(Expr::Left { number: self.border.number(text), made_of: parts.len(), parts })
+    }
+
+    /// `base[index]`.
+    fn index(&mut self, template: usize, expression: &'a Expression, scope: &Scope<'a>) -> Built<Expr> {
+        let ExpressionKind::Index { base, index, optional } = expression.kind.as_ref() else {
+            return Err(Declined("an attribute without a name"));
+        };
+        let base = self.expression(template, base, scope)?;
+        let index = self.condition_value(template, index, scope)?;
+        Ok(Expr::Index { sides: Box::new([base, index]), optional: *optional })
+    }
+
+    /// An expression that only decides which value is meant.
+    fn condition_value(
+        &mut self,
+        template: usize,
+        expression: &'a Expression,
+        scope: &Scope<'a>,
+    ) -> Built<Expr> {
+        let before = std::mem::replace(&mut self.asked, true);
+        let built = self.expression(template, expression, scope);
+        self.asked = before;
+        built
+    }
+
+    /// What a variable stands for, as a value.
+    pub(super) fn bound(&mut self, binding: &Binding<'a>) -> Built<Expr> {
+        let inputs = self.inputs;
+        let followed = !inputs.traced || self.asked;
+        Ok(match binding {
+            Binding::Slot(slot) => Expr::Slot(*slot),
+            Binding::Value(value) => value.clone(),
+            Binding::Sometimes { set, slot, otherwise } => {
+                Expr::If(Box::new([Expr::Slot(*set), Expr::Slot(*slot), self.bound(otherwise)?]))
+            }
+            Binding::Cell(way, column) => {
+                if let ColumnType::List { of, .. } = &self.column(way, *column)?.ty
+                    && of.ty.refers_to().is_some()
+                    && !followed
+                {
+                    return Err(Declined("a list of rows, which are not followed"));
+                }
+                Expr::Cell(self.cell(way, *column))
+            }
+            Binding::Table(_) | Binding::Row(_) if !followed => {
+                return Err(Declined("rows as values, which are not followed"));
+            }
+            Binding::Table(view) => Expr::List(self.table(&inputs.globals.views[view.0].table)?),
+            Binding::Row(way) => {
+                let columns = self.schema(way.table)?.columns.len();
+                if let (true, Some(needed)) = (way.references.is_empty(), self.needed.get_mut(way.level)) {
+                    *needed = vec![true; columns];
+                }
+                Expr::Row(self.place(way, None))
+            }
+            Binding::Body(body) => {
+                let body = Rc::clone(body);
+                self.captured(|builder, out| {
+                    builder.nodes(body.template, body.nodes, &mut body.scope.clone(), out)
+                })?
+            }
+        })
+    }
+
+    /// What is printed, as a value.
+    fn captured(
+        &mut self,
+        build: impl FnOnce(&mut Self, &mut Vec<Segment>) -> Built<()>,
+    ) -> Built<Expr> {
+        if self.inputs.traced {
+            return Err(Declined("captured text, whose parts are not followed"));
+        }
+        let from = self.slots;
+        let mut segments = Vec::new();
+        build(self, &mut segments)?;
+        Ok(Expr::Captured(Arc::new(Captured { segments, slots: from..self.slots })))
+    }
+
+    /// `super()` as a value.
+    fn parent(&mut self, scope: &Scope<'a>) -> Built<Expr> {
+        let (name, number) = *self.walking.last().ok_or(Declined("`super` outside a block"))?;
+        let bodies = self.blocks.last().and_then(|blocks| blocks.get(name));
+        let parents = bodies.into_iter().flatten().skip(number + 1);
+        if parents.flat_map(|(_, nodes)| *nodes).any(sets) {
+            return Err(Declined("a variable that a parent's block sets"));
+        }
+        self.captured(|builder, out| builder.block(name, number + 1, &mut scope.clone(), out))
+    }
+
+    pub(super) fn argument_list(
         &mut self,
         template: usize,
         declared: &'static [filter::Argument],
         given: &'a [Argument],
         scope: &Scope<'a>,
-    ) -> Built<Arguments> {
+    ) -> Built<Vec<(&'static str, Expr)>> {
         let mut list = Vec::with_capacity(given.len());
         for argument in given {
             let known = declared.iter().find(|known| known.name == argument.name.text);
             let known = known.ok_or(Declined("an argument that does not exist"))?;
             list.push((known.name, self.expression(template, &argument.value, scope)?));
         }
-        let mut map = Map::new();
-        for (name, value) in &list {
-            let Expr::Constant(value) = value else { return Ok(Arguments::Computed(list)) };
-            map.insert(Key::Str(name), value.clone());
-        }
-        Ok(Arguments::Known(Arc::new(map)))
+        Ok(list)
+    }
+}
+
+/// Arguments, as a map where all are known.
+fn known(list: Vec<(&'static str, Expr)>) -> Arguments {
+    let mut map = Map::new();
+    for (name, value) in &list {
+        let Expr::Constant(value) = value else { return Arguments::Computed(list) };
+        map.insert(Key::Str(name), value.clone());
+    }
+    Arguments::Known(Arc::new(map))
+}
+
+/// The key that a literal is.
+fn literal_key(literal: &Expression) -> Built<Key<'static>> {
+    match literal.kind.as_ref() {
+        ExpressionKind::Text(text) => Ok(Key::from(text.clone())),
+        ExpressionKind::Int(number) => Ok(Key::I64(*number)),
+        ExpressionKind::Bool(truth) => Ok(Key::Bool(*truth)),
+        _ => Err(Declined("a map with keys that are no literals")),
     }
 }
 

@@ -36,6 +36,12 @@ pub(super) enum Binding<'a> {
     Value(Expr),
     Cell(Way, usize),
     Slot(usize),
+    /// A slot where the other slot says that it was set, and something else where it was not.
+    Sometimes {
+        set: usize,
+        slot: usize,
+        otherwise: Box<Binding<'a>>,
+    },
     /// The body of a component's call.
     Body(Rc<Captive<'a>>),
 }
@@ -69,9 +75,16 @@ impl<'a> Scope<'a> {
 
     /// The slots of all variables.
     pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
-        self.frames.iter().flat_map(|frame| frame.variables.values()).filter_map(|binding| match binding {
-            Binding::Slot(slot) => Some(*slot),
-            _ => None,
+        self.frames.iter().flat_map(|frame| frame.variables.values()).flat_map(|binding| {
+            let bindings = std::iter::successors(Some(binding), |binding| match binding {
+                Binding::Sometimes { otherwise, .. } => Some(&**otherwise),
+                _ => None,
+            });
+            bindings.flat_map(|binding| match binding {
+                Binding::Slot(slot) => vec![*slot],
+                Binding::Sometimes { set, slot, .. } => vec![*set, *slot],
+                _ => Vec::new(),
+            })
         })
     }
 

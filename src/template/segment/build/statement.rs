@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use tera::Value as Data;
+
 use super::expression::table_of;
-use super::scope::{Binding, Captive, Scope, Way};
+use super::scope::{Binding, Scope, Way};
 use super::{Builder, Built, Lineage};
 use crate::origin::FrameKind;
 use crate::table::ColumnType;
 use crate::template::segment::{Body, Declined, Entered, Expr, Note, Over, Segment};
-use crate::template::syntax::{Branch, Expression, ExpressionKind, Name, Node, NodeKind, collect_blocks};
+use crate::template::syntax::{
+    Branch, Expression, ExpressionKind, FilterCall, Name, Node, NodeKind, collect_blocks,
+};
 use crate::template::trace::has_super;
 
 impl<'a> Builder<'a> {
@@ -80,19 +84,12 @@ impl<'a> Builder<'a> {
                 Err(Declined("captured text, whose parts are not followed"))
             }
             NodeKind::SetBlock { name, filters, body, global } => {
-                let mut segments = Vec::new();
-                self.nodes(template, body, scope, &mut segments)?;
-                let filters = self.filters(template, filters, scope)?;
-                let slot = self.assigned(name, *global, scope)?;
-                self.push(out, Segment::Capture { slot, body: segments, filters })
+                let value = self.section(template, body, filters, scope, out)?;
+                self.assign(name, *global, value, scope, out)
             }
             NodeKind::Filter { filters, body } => {
-                let mut segments = Vec::new();
-                self.nodes(template, body, scope, &mut segments)?;
-                let filters = self.filters(template, filters, scope)?;
-                let slot = self.slot();
-                self.push(out, Segment::Capture { slot, body: segments, filters })?;
-                self.push(out, Segment::Value { value: Expr::Slot(slot), site: None })
+                let value = self.section(template, body, filters, scope, out)?;
+                self.push(out, Segment::Value { value, site: None })
             }
             NodeKind::Include(name) => {
                 let included = self.inputs.library.find(&name.text);
@@ -101,6 +98,7 @@ impl<'a> Builder<'a> {
                 inner.open(self.branches);
                 inner.base = inner.frames.len() - 1;
                 inner.round = None;
+                self.bind_late(&mut inner);
                 let site = self.span(template, &node.range);
                 self.within(FrameKind::Include, &name.text, site, out, |builder, out| {
                     builder.template(included, &mut inner, out)
@@ -113,12 +111,6 @@ impl<'a> Builder<'a> {
                 })
             }
             NodeKind::For { key, value, target, body, otherwise } => {
-                let mut rest = Vec::new();
-                if let Some(otherwise) = otherwise {
-                    self.branches += 1;
-                    self.nodes(template, otherwise, &mut scope.clone(), &mut rest)?;
-                    self.branches -= 1;
-                }
                 let (mut over, mut inner) = self.enter(template, key.as_ref(), value, target, scope)?;
                 let from = self.slots;
                 let mut segments = Vec::new();
@@ -137,16 +129,19 @@ impl<'a> Builder<'a> {
                     Box::new(Entered { kind, name, site: self.span(template, &tag) })
                 });
                 let body = Body { segments, slots, flat, entered };
+                let mut rest = Vec::new();
+                if let Some(otherwise) = otherwise {
+                    self.branches += 1;
+                    self.nodes(template, otherwise, scope, &mut rest)?;
+                    self.branches -= 1;
+                }
                 self.push(out, Segment::For { over, body, otherwise: rest })
             }
             NodeKind::If { branches, otherwise } => {
                 self.conditional(template, branches, otherwise.as_deref(), scope, out)
             }
             NodeKind::Call { call, body } => {
-                if body.iter().any(assigns) {
-                    return Err(Declined("a variable that is set in the body of a component's call"));
-                }
-                let body = Captive { template, nodes: body, scope: scope.clone() };
+                let body = self.captive(template, body, scope, out)?;
                 self.component(template, call, Some(body), scope, out)
             }
             NodeKind::Break => self.push(out, Segment::Break),
@@ -229,33 +224,98 @@ impl<'a> Builder<'a> {
         scope: &mut Scope<'a>,
         out: &mut Vec<Segment>,
     ) -> Built<()> {
-        if let Some(way) = self.way(value, scope)? {
-            let frame = scope.frames.last().map_or(0, |frame| frame.branches);
-            if self.branches > frame || (global && scope.frames.len() > scope.base + 1) {
-                return Err(Declined("a row that a variable is only sometimes"));
+        if self.is_certain_set(&name.text, global, scope) {
+            let place = match self.way(value, scope)? {
+                Some(way) => Some(Binding::Row(way)),
+                None => table_of(value, scope).map(Binding::Table),
+            };
+            if let Some(place) = place {
+                scope.bind(&name.text, place);
+                return Ok(());
             }
-            scope.bind(&name.text, Binding::Row(way));
-            return Ok(());
         }
         let value = self.expression(template, value, scope)?;
-        let slot = self.assigned(name, global, scope)?;
-        self.push(out, Segment::Set { slot, value })
+        self.assign(name, global, value, scope, out)
     }
 
-    /// The slot of a variable that is given a value.
-    pub(super) fn assigned(&mut self, name: &Name, global: bool, scope: &mut Scope<'a>) -> Built<usize> {
-        let at = if global { scope.base } else { scope.frames.len() - 1 };
-        let known = scope.find(&name.text).is_some();
-        let frame = &scope.frames[at];
-        if let Some(Binding::Slot(slot)) = frame.variables.get(&name.text) {
-            return Ok(*slot);
+    /// Whether a variable is the same for all that follows in its frame.
+    fn is_certain_set(&self, name: &str, global: bool, scope: &Scope<'a>) -> bool {
+        let frame = scope.frames.last().map_or(0, |frame| frame.branches);
+        let inside = global && scope.frames.len() > scope.base + 1;
+        self.branches <= frame && !inside && !self.late.contains(name)
+    }
+
+    /// Gives a variable a value.
+    fn assign(
+        &mut self,
+        name: &Name,
+        global: bool,
+        value: Expr,
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        let (slot, set) = self.assigned(&name.text, global, scope)?;
+        self.push(out, Segment::Set { slot, value })?;
+        if let Some(slot) = set {
+            self.push(out, Segment::Set { slot, value: Expr::Constant(Data::from(true)) })?;
         }
-        if known && (self.branches > frame.branches || at + 1 < scope.frames.len()) {
-            return Err(Declined("a variable that is only sometimes another"));
+        Ok(())
+    }
+
+    /// The slot of a variable that is given a value, and the one that says that it was.
+    fn assigned(&mut self, name: &str, global: bool, scope: &mut Scope<'a>) -> Built<(usize, Option<usize>)> {
+        let at = if global { scope.base } else { scope.frames.len() - 1 };
+        match scope.frames[at].variables.get(name) {
+            Some(Binding::Slot(slot)) => return Ok((*slot, None)),
+            Some(Binding::Sometimes { set, slot, .. }) => return Ok((*slot, Some(*set))),
+            _ => {}
+        }
+        if at + 1 < scope.frames.len() {
+            // What was built of this loop until now does not know it.
+            self.missed = Some(name.to_owned());
+            return Err(Declined("a variable that is set later"));
+        }
+        if self.branches > scope.frames[at].branches {
+            return Ok(self.sometimes(name, scope));
         }
         let slot = self.slot();
-        scope.frames[at].variables.insert(name.text.clone(), Binding::Slot(slot));
-        Ok(slot)
+        scope.bind(name, Binding::Slot(slot));
+        Ok((slot, None))
+    }
+
+    /// Binds a variable in the last frame that may be set there, and is what it was otherwise.
+    fn sometimes(&mut self, name: &str, scope: &mut Scope<'a>) -> (usize, Option<usize>) {
+        let slot = self.slot();
+        let Some(known) = scope.find(name).cloned() else {
+            scope.bind(name, Binding::Slot(slot));
+            return (slot, None);
+        };
+        let set = self.slot();
+        scope.bind(name, Binding::Sometimes { set, slot, otherwise: Box::new(known) });
+        (slot, Some(set))
+    }
+
+    /// Binds the variables that rounds of loops will set in the last frame.
+    pub(super) fn bind_late(&mut self, scope: &mut Scope<'a>) {
+        for name in self.late.clone() {
+            self.sometimes(&name, scope);
+        }
+    }
+
+    /// The value of what nodes print, behind filters.
+    fn section(
+        &mut self,
+        template: usize,
+        nodes: &'a [Node],
+        filters: &'a [FilterCall],
+        scope: &mut Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<Expr> {
+        let mut body = Vec::new();
+        self.nodes(template, nodes, scope, &mut body)?;
+        let slot = self.slot();
+        self.push(out, Segment::Capture { slot, body })?;
+        filters.iter().try_fold(Expr::Slot(slot), |value, filter| self.filter(template, value, filter, scope))
     }
 
     /// Opens a loop: what it walks, and the scope of its body.
@@ -319,8 +379,10 @@ impl<'a> Builder<'a> {
             ExpressionKind::Ternary { condition, then, otherwise } => {
                 let condition = self.condition(template, condition, scope)?;
                 let (mut yes, mut no) = (Vec::new(), Vec::new());
+                self.branches += 1;
                 self.print(template, then, scope, &mut yes)?;
                 self.print(template, otherwise, scope, &mut no)?;
+                self.branches -= 1;
                 return self.push(out, Segment::If { branches: vec![(condition, yes)], otherwise: no });
             }
             ExpressionKind::Function { name, .. } if name.text == "super" => {
@@ -363,8 +425,17 @@ pub(super) fn is_flat(segment: &Segment) -> bool {
     }
 }
 
-/// Whether a node or one within it gives a variable a value.
-pub(super) fn assigns(node: &Node) -> bool {
+/// Whether a node or one within it gives a variable a value, as far as it does so in every place.
+pub(super) fn sets(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Set { .. } | NodeKind::SetBlock { .. })
-        || node.bodies().into_iter().flatten().any(assigns)
+        || node.bodies().into_iter().flatten().any(sets)
+}
+
+/// Whether a node may give a variable a value, or is something else in another place.
+pub(super) fn has_effect(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Set { .. } | NodeKind::SetBlock { .. } | NodeKind::Block { .. } => true,
+        NodeKind::Print(expression) => has_super(expression),
+        _ => node.bodies().into_iter().flatten().any(has_effect),
+    }
 }
