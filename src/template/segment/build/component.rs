@@ -151,7 +151,8 @@ impl<'a> Builder<'a> {
                 Err(declined) => return Err(declined),
             };
             let key = Expr::Constant(Data::from(name));
-            let is_given = Expr::Binary { operator: BinaryOperator::In, sides: Box::new([key, given.clone()]) };
+            let is_given =
+                Expr::Binary { operator: BinaryOperator::In, sides: Box::new([key, given.clone()]) };
             let entry = Expr::Attribute { base: Box::new(given.clone()), name: name.into(), optional: false };
             let slot = self.assigned_slot(Expr::If(Box::new([is_given, entry, otherwise])), out)?;
             inner.bind(name, Binding::Slot(slot));

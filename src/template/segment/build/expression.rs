@@ -455,10 +455,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What is printed, as a value.
-    fn captured(
-        &mut self,
-        build: impl FnOnce(&mut Self, &mut Vec<Segment>) -> Built<()>,
-    ) -> Built<Expr> {
+    fn captured(&mut self, build: impl FnOnce(&mut Self, &mut Vec<Segment>) -> Built<()>) -> Built<Expr> {
         if self.inputs.traced {
             return Err(Declined("captured text, whose parts are not followed"));
         }
