@@ -81,6 +81,8 @@ enum Segment {
 enum Note {
     /// Text of the template.
     Text(Span),
+    /// Captured text behind the filters of a section.
+    Section,
     /// The value of an expression, with the filters that it passes; of a constant, the project's value that it is.
     Value { expression: Span, filters: Arc<[Arc<str>]>, given: Option<Arc<str>> },
 }
@@ -239,6 +241,15 @@ struct Comprehension {
 struct Call {
     implementation: filter::Implementation,
     arguments: Arguments,
+    /// Of one behind which captured text keeps its parts, what is noted of them; only to be traced.
+    kept: Option<Arc<Passed>>,
+}
+
+/// A filter that parts have passed, with its call.
+#[derive(Debug)]
+struct Passed {
+    name: Arc<str>,
+    call: Span,
 }
 
 /// Arguments by name.

@@ -9,7 +9,7 @@ use indexmap::IndexSet;
 use tera::value::Key;
 use tera::{Kwargs, Map, Number, Value as Data};
 
-use super::trace::Trace;
+use super::trace::{Made, Trace};
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::format::{self, Emitter};
@@ -89,14 +89,14 @@ pub(super) enum Flow {
 
 pub(super) struct Run<'a, 'e, W> {
     pub(super) program: &'a Program,
-    facts: &'a Facts<'a>,
+    pub(super) facts: &'a Facts<'a>,
     pub(super) tables: Vec<&'a Table>,
-    slots: Vec<Data>,
+    pub(super) slots: Vec<Data>,
     pub(super) emitter: &'e mut Emitter<W>,
     /// What is recorded, if the program is traced.
     pub(super) trace: Option<Trace>,
     /// The text of the captures that are open, with marks; the innermost last.
-    captured: Vec<String>,
+    pub(super) captured: Vec<String>,
     /// The keys of the rows of each table that are made maps of.
     keys: Vec<Option<Rc<[ColumnKey]>>>,
 }
@@ -144,7 +144,7 @@ impl Program {
 }
 
 impl<'a, W: Write> Run<'a, '_, W> {
-    fn output(&self, frame: &Frame<'_>) -> Stop {
+    pub(super) fn output(&self, frame: &Frame<'_>) -> Stop {
         let frames = std::iter::successors(Some(frame), |frame| frame.parent);
         let rows = frames.filter_map(|frame| frame.row.as_ref());
         Stop::Output(rows.map(|(table, row)| (self.program.tables[*table].clone(), row.number())).collect())
@@ -183,7 +183,10 @@ impl<'a, W: Write> Run<'a, '_, W> {
                     self.note_slot(*slot, inputs);
                 }
             }
-            Segment::Capture { slot, body } => self.slots[*slot] = self.capture(body, frame)?,
+            Segment::Capture { slot, body } => {
+                self.slots[*slot] = self.capture(body, frame)?;
+                self.note_slot(*slot, Made::default());
+            }
             Segment::If { branches, otherwise } => {
                 for (condition, body) in branches {
                     if self.holds(condition, frame)? {
@@ -269,8 +272,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
     fn round(&mut self, body: &'a Body, frame: &Frame<'_>) -> Result<bool, Stop> {
         for slot in &body.slots {
             self.slots[*slot] = Data::undefined();
-            self.note_slot(*slot, Vec::new());
+            self.note_slot(*slot, Made::default());
         }
+        self.forget();
         Ok(self.segments(&body.segments, frame)? != Flow::Break)
     }
 
@@ -358,7 +362,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(Data::from(text))
     }
 
-    fn literal(&mut self, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
+    pub(super) fn literal(&mut self, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
         if let Some(captured) = self.captured.last_mut() {
             captured.push_str(text);
             return Ok(());
@@ -377,7 +381,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         self.emitter.value(&value).map_err(|_| self.output(frame))
     }
 
-    fn print(&mut self, value: &Data, site: Option<u32>, frame: &Frame<'_>) -> Result<(), Stop> {
+    pub(super) fn print(&mut self, value: &Data, site: Option<u32>, frame: &Frame<'_>) -> Result<(), Stop> {
         if site.is_some() {
             let (kind, text) = printed(value).map_err(|_| Stop::Value)?;
             return self.emit(kind, site, &text, frame);
@@ -528,7 +532,11 @@ impl<'a, W: Write> Run<'a, '_, W> {
             }
             Expr::Filter { base, call } => {
                 let base = self.value(base, frame)?;
-                self.call(call, &base, frame)?
+                let value = self.call(call, &base, frame)?;
+                match &call.kept {
+                    Some(kept) => self.kept(kept, value),
+                    None => value,
+                }
             }
             Expr::Test { base, test, arguments, negated } => {
                 let base = self.value(base, frame)?;

@@ -77,13 +77,12 @@ impl<'a> Builder<'a> {
         scope: &mut Scope<'a>,
         out: &mut Vec<Segment>,
     ) -> Built<Binding<'a>> {
-        if self.inputs.traced {
-            return Err(Declined("the body of a component's call, whose parts are not followed"));
-        }
         let captive = Captive { template, nodes, scope: scope.clone() };
         let mut body = Vec::new();
         self.nodes(template, nodes, scope, &mut body)?;
-        if body.iter().all(is_certain) && !nodes.iter().any(has_effect) {
+        let is_same_later = || body.iter().all(is_certain) && !nodes.iter().any(has_effect);
+        // To be traced, its parts are those of the place where it stands.
+        if !self.inputs.traced && is_same_later() {
             return Ok(Binding::Body(Rc::new(captive)));
         }
         // What may fail has to be tried, printed or not.

@@ -12,7 +12,7 @@ use super::{Builder, Built};
 use crate::table::{Column, ColumnType};
 use crate::template::segment::border::VARIABLES;
 use crate::template::segment::{
-    Arguments, Call, Captured, Cell, Comprehension, Declined, Expr, Place, Segment,
+    Arguments, Call, Captured, Cell, Comprehension, Declined, Expr, Passed, Place, Segment,
 };
 use crate::template::syntax::{
     Argument, BinaryOperator, Entry, Expression, ExpressionKind, FilterCall, Item, UnaryOperator,
@@ -365,7 +365,11 @@ impl<'a> Builder<'a> {
         let arguments = self.argument_list(template, filter.arguments, &call.arguments, scope)?;
         match filter.implementation {
             Some(implementation) => {
-                let call = Call { implementation, arguments: known(arguments) };
+                let keeps = self.inputs.traced && filter.parts == filter::Parts::Keep;
+                let kept = keeps.then(|| {
+                    Arc::new(Passed { name: filter.name.into(), call: self.span(template, &call.range) })
+                });
+                let call = Call { implementation, arguments: known(arguments), kept };
                 Ok(Expr::Filter { base: Box::new(base), call })
             }
             None => self.left(" | ", filter.name, Some(base), arguments),
@@ -456,12 +460,11 @@ impl<'a> Builder<'a> {
 
     /// What is printed, as a value.
     fn captured(&mut self, build: impl FnOnce(&mut Self, &mut Vec<Segment>) -> Built<()>) -> Built<Expr> {
-        if self.inputs.traced {
-            return Err(Declined("captured text, whose parts are not followed"));
-        }
+        let asked = std::mem::replace(&mut self.asked, false);
         let from = self.slots;
         let mut segments = Vec::new();
         build(self, &mut segments)?;
+        self.asked = asked;
         Ok(Expr::Captured(Arc::new(Captured { segments, slots: from..self.slots })))
     }
 

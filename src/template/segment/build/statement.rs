@@ -80,16 +80,17 @@ impl<'a> Builder<'a> {
             }
             NodeKind::Print(expression) => self.print(template, expression, scope, out),
             NodeKind::Set { name, value, global } => self.set(template, name, value, *global, scope, out),
-            NodeKind::SetBlock { .. } | NodeKind::Filter { .. } if self.inputs.traced => {
-                Err(Declined("captured text, whose parts are not followed"))
-            }
             NodeKind::SetBlock { name, filters, body, global } => {
                 let value = self.section(template, body, filters, scope, out)?;
                 self.assign(name, *global, value, scope, out)
             }
             NodeKind::Filter { filters, body } => {
                 let value = self.section(template, body, filters, scope, out)?;
-                self.push(out, Segment::Value { value, site: None })
+                let segment = Segment::Value { value, site: None };
+                if !self.inputs.traced {
+                    return self.push(out, segment);
+                }
+                self.push(out, Segment::Noted { note: Note::Section, segment: Box::new(segment) })
             }
             NodeKind::Include(name) => {
                 let included = self.inputs.library.find(&name.text);
