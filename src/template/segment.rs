@@ -10,6 +10,7 @@
 //! A program that is built to be traced has more in it: notes of what is printed and of what is entered, which
 //! [`trace`] makes origins of. What it cannot attribute is declined when it is built, too.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -206,11 +207,11 @@ enum Expr {
     Captured(Arc<Captured>),
     /// The first unless it is undefined, which it is where a variable was never set.
     Else(Box<[Expr; 2]>),
-    /// An expression that the engine evaluates alone, by its number; the parts are the variables that it sees. Only
-    /// so many of them are what the value is made of.
+    /// What the engine evaluates alone, by its number; the parts are the variables that it sees. Only so many of them
+    /// are what the value is made of.
     Left {
         number: usize,
-        parts: Vec<Expr>,
+        parts: Vec<(Cow<'static, str>, Expr)>,
         made_of: usize,
     },
     /// `throw`: the engine says it with the author's words.

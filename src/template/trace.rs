@@ -17,11 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tera::value::Key;
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value as Data};
 
+use super::Library;
 use super::check::{Checked, Print};
 use super::engine::bare;
 use super::filter;
 use super::syntax::Delimiters;
-use super::Library;
 use crate::format::mark::{self, Emitted, Kind, Segment};
 use crate::format::{Format, MarkReader, Refusal};
 use crate::origin::{Cause, Frame, FrameKind, Input, Piece, Row};

@@ -83,6 +83,9 @@ fn whole(environment: &Environment, path: &str, sources: &Sources) -> Option<Exc
         environment.render(planned, sources, &mut window).ok()?;
         let program = environment.traceable(planned)?;
         assert!(environment.recorded(program, planned, sources, &window).is_some(), "{path}");
+        for (piece, by_engine) in excerpt.pieces.iter().zip(&engine.pieces) {
+            assert_eq!(piece, by_engine, "{path}");
+        }
         assert_eq!(excerpt, engine, "{path}");
         for first in [2, 5] {
             let lines = first..first + 2;
@@ -154,7 +157,7 @@ fn programs_tell_what_tera_tells() {
         "{% block b %}{{ row.note | default(value=values.site) }}{% include \"inc.tera\" %}{% endblock %}",
         "{% for r in mx %}{{ <c a={r.host} b={r.note ~ values.site} /> }}{{ <c a={row.host} b={r.name} /> }}{% endfor %}",
         "{% for r in mx %}{% set_global w = r.name %}{% if loop.last %}{% break %}{% endif %}{% endfor %}{{ w | default(value='-') }}",
-        "{% set x %}{{ row.name }} a\n{% endset %}{{ x }}{{ x }}{{ x | length }}{{ x ~ row.note }}",
+        "{% set x %}{{ row.name }} a{% endset %}{{ x }}{{ x }}\n{{ x | length }}{{ x ~ row.note }}",
         "{% set x | upper | indent(width=2) %}{{ row.name }}\nb\n\n c {{ values.site }}{% endset %}{% set y %}<{{ x | trim }}>{% endset %}{{ y }}",
         "{% filter upper %}{{ row.name }}lit {% for r in mx %}{{ r.host.rack }}{% endfor %}{% endfilter %}",
         "{% component d(t) %}{{ body }}{{ t }}{{ body | upper | length }}{% endcomponent %}{% for r in mx %}{% <d t={r.note}> %}{{ r.name }}\n{% </d> %}{% endfor %}",
@@ -199,7 +202,11 @@ fn lines_of_a_long_table_are_traced_without_the_others() {
     }
     let project = "[tables.mx]\nsource = \"mx.csv\"\n[tables.mx.columns]\nname = \"string\"\nnote = \"string\"\n\
                    [[artifact]]\ntemplate = \"main.tera\"\npath = \"main\"\n";
-    for (body, flat) in [("{{ r.name }}", true), ("{{ r.name | upper }}", false)] {
+    for (body, flat) in [
+        ("{{ r.name }}", true),
+        ("{{ r.name | upper }}", false),
+        ("{% filter upper %}{{ r.name }}{% endfilter %}", false),
+    ] {
         let template = format!("head\n{{% for r in mx %}}{body}\n  {{{{ r.note }}}}\n{{% endfor %}}tail\n");
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();

@@ -31,6 +31,8 @@ mod statement;
 /// Programs longer than this are not built: components that call components may multiply.
 const LONGEST: usize = 20_000;
 
+const TOO_LONG: Declined = Declined("a program that is too long");
+
 /// What a program is built from.
 pub(crate) struct Inputs<'a> {
     /// The templates.
@@ -114,7 +116,7 @@ impl<'a> Builder<'a> {
         self.bind_late(&mut scope);
         let mut segments = Vec::new();
         self.template(template, &mut scope, &mut segments)?;
-        self.border.close()?;
+        self.border.close(inputs.library, inputs.checked)?;
         let (tables, border) = (std::mem::take(&mut self.tables), std::mem::take(&mut self.border));
         Ok(Program { segments, slots: self.slots, tables, border })
     }
@@ -177,7 +179,7 @@ impl<'a> Builder<'a> {
     fn push(&mut self, out: &mut Vec<Segment>, segment: Segment) -> Built<()> {
         self.length += 1;
         if self.length > LONGEST {
-            return Err(Declined("a program that is too long"));
+            return Err(TOO_LONG);
         }
         out.push(segment);
         Ok(())
@@ -192,6 +194,17 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         self.push(out, Segment::Literal(text.into()))
+    }
+
+    /// Adds segments that have been counted.
+    fn take(&mut self, segments: Vec<Segment>, out: &mut Vec<Segment>) -> Built<()> {
+        for segment in segments {
+            match segment {
+                Segment::Literal(text) => self.literal(out, &text)?,
+                other => out.push(other),
+            }
+        }
+        Ok(())
     }
 
     fn span(&self, template: usize, range: &Range<usize>) -> Span {

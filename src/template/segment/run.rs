@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use indexmap::IndexSet;
 use tera::value::Key;
-use tera::{Kwargs, Map, Number, Value as Data};
+use tera::{Context, Kwargs, Map, Number, Value as Data};
 
 use super::trace::{Made, Trace};
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
@@ -611,9 +611,11 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 self.capture(&captured.segments, frame)?
             }
             Expr::Left { number, parts, .. } => {
-                let parts: Result<Vec<Data>, Stop> =
-                    parts.iter().map(|part| self.value(part, frame)).collect();
-                self.program.border.evaluate(*number, parts?).ok_or(Stop::Value)?
+                let mut context = Context::new();
+                for (name, part) in parts {
+                    context.insert_value(name.clone(), self.value(part, frame)?);
+                }
+                self.program.border.evaluate(*number, &context).ok_or(Stop::Value)?
             }
             Expr::Plain(captured) => filter::plain(&self.value(captured, frame)?),
             Expr::Throw => return Err(Stop::Value),

@@ -56,6 +56,9 @@ const COMPONENTS: &str = "\
 {% component length(t) %}{{ t }}{{ body | length }}{{ body | upper }}{{ <once t n={body} /> }}{% endcomponent length %}\
 {% component once(t, @b='-', n='n', ...others) %}{% if t > 'm' %}{% set n = t %}{% endif %}\
 {{ n }}{{ b }}{{ others | length }}{{ others | json }}{% endcomponent once %}\
+{% component fresh(t) %}{% if t == 'x y' %}{% set y = t %}{% endif %}{{ y | default(value='-') }}{% endcomponent fresh %}\
+{% component late(t) %}{% for q in ['x', 'y'] %}{{ t }}{% if q == 'x' %}{% set_global t = t ~ q %}{% endif %}\
+{% endfor %}{{ t }}{% endcomponent late %}\
 {% component of(h) %}{{ h.name }}{{ h | length }}{% endcomponent of %}\
 {% component down(n) %}{{ n }}{% if n > 0 %}{{ <down n={n - 1} /> }}{% endif %}{% endcomponent down %}";
 
@@ -336,6 +339,42 @@ fn components_take_any_arguments_and_give_values() {
 }
 
 #[test]
+fn calls_that_are_too_much_are_left_to_tera() {
+    let tree = "{% component leaf(@a='-', ...r) %}{{ a }}{{ r | json }}{% endcomponent %}\
+        {% component t(n, x, p='p', ...rest) %}{{ n }}{{ x }}{{ p }}{% if n > 0 %}{{ <t n={n - 1} x={x} /> }}{{ <t n={n - 1} x={rest | length | str} /> }}\
+        {% else %}{{ <leaf {...rest} /> }}{% endif %}{% endcomponent %}{% component b(n, x) %}{{ <t n={n} x={x} /> }}{{ body }}{% endcomponent %}";
+    let cases = [
+        (
+            "{% set a = 'A' %}{% for r in mx %}{{ <t n={1} x={r.note} /> }};{% endfor %}",
+            "1x yp0x ypA{}00pA{};1a \"quoted\" onep0a \"quoted\" onepA{}00pA{};1zp0zpA{}00pA{};",
+        ),
+        (
+            "{{ <t n={0} x={'x'} z={1} /> }}{{ <t {...{'n': 0, 'y': mx[0].port} } x='q' p='P' /> }}",
+            "0xp-{\"z\":1}0qP-{\"y\":25}",
+        ),
+        (
+            "{% for r in mx %}{% <b n={0} x={r.note}> %}{{ r.port }}{% </b> %}{% endfor %}",
+            "0x yp-{}250a \"quoted\" onep-{}25250zp-{}25",
+        ),
+        ("{% set x = <t n={0} x='q' /> %}{{ x | upper }}", "0QP-{}"),
+    ];
+    let cases: Vec<(String, &str)> =
+        cases.iter().map(|(template, expected)| (format!("{tree}{template}"), *expected)).collect();
+    let cases: Vec<(&str, &str)> =
+        cases.iter().map(|(template, expected)| (&**template, *expected)).collect();
+    each_gives(&cases, "each");
+    let refused =
+        format!("{tree}{{% for r in mx %}}{{{{ <t n={{0}} x={{r.note ~ '\n'}} /> }}}}{{% endfor %}}");
+    assert!(same(&refused, "each").last().unwrap().is_err());
+    let deep = format!("{tree}{{{{ <t n={{19}} x='q' /> }}}}");
+    assert!(same(&deep, "each").last().unwrap().is_err());
+    // What is in the body of a call is no deeper than the call.
+    let body = "{% component c(n) %}{% if n > 0 %}{{ <c n={n - 1} /> }}{% endif %}{% endcomponent %}\
+        {% component d() %}{{ body }}{% endcomponent %}{% <d> %}{{ <c n={19} /> }}{% </d> %}";
+    assert!(same(body, "each").last().unwrap().is_ok());
+}
+
+#[test]
 fn variables_live_as_long_as_with_tera() {
     let cases = [
         (
@@ -434,6 +473,7 @@ mod sound {
             "({2: a, true: b} | pairs | length | str)",
             "(range(start=1, end=4) | join(sep=''))",
             "(values.port ** 2 | str)",
+            "([<fresh t={q.note} /> for q in mx] | join(sep=''))",
             "([q.host for q in mx if q.tls] | last | get(key='name'))",
         ];
         if looped {
@@ -520,6 +560,12 @@ mod sound {
                 1,
                 text(looped)
                     .prop_map(|e| format!("{{% set k = <once t={{{e}}} /> %}}{{{{ k }}}}{{{{ k | upper }}}}"))
+                    .boxed(),
+            ),
+            (1, text(looped).prop_map(|e| format!("{{{{ <late t={{{e}}} /> }}}}")).boxed()),
+            (
+                1,
+                Just("{% <twice t={a}> %}{% set a = a ~ '+' %}{{ a }}{% </twice> %}{{ a }}".to_owned())
                     .boxed(),
             ),
             (1, Just("{% set h = hosts[1] %}{{ <down n={2} /> }}".to_owned()).boxed()),

@@ -9,7 +9,9 @@ use indexmap::IndexSet;
 use tera::Value as Data;
 
 use super::run::{Flow, Frame as Round, Run};
-use super::{Arguments, Comprehension, Entered, Expr, Facts, Note, Over, Passed, Place, Program, Segment, Stop};
+use super::{
+    Arguments, Comprehension, Entered, Expr, Facts, Note, Over, Passed, Place, Program, Segment, Stop,
+};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::format::{Emitter, Format};
 use crate::origin::{Cause, Frame, FrameKind, Input, Piece, Row};
@@ -161,7 +163,8 @@ impl<'a, W: Write> Run<'a, '_, W> {
         }
         let bytes = start..self.emitter.position();
         let Some(wanted) = self.trace.as_ref().map(|trace| trace.wanted.start) else { return Ok(flow) };
-        let is_captured = begun.is_some_and(|begun| self.captured.last().is_some_and(|text| text.len() > begun));
+        let is_captured =
+            begun.is_some_and(|begun| self.captured.last().is_some_and(|text| text.len() > begun));
         if !is_captured && (bytes.is_empty() || bytes.end <= wanted) {
             return Ok(flow);
         }
@@ -210,12 +213,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
     /// Prints captured text, whose parts come from where they were captured.
     fn parts(&mut self, note: &Note, text: &str, frame: &Round<'_>) -> Result<Flow, Stop> {
         let site = match note {
-            Note::Value { expression, .. } => Some(Frame {
-                kind: FrameKind::Print,
-                name: Arc::default(),
-                site: *expression,
-                row: None,
-            }),
+            Note::Value { expression, .. } => {
+                Some(Frame { kind: FrameKind::Print, name: Arc::default(), site: *expression, row: None })
+            }
             Note::Text(_) | Note::Section => None,
         };
         let mut changed = HashMap::new();
@@ -300,7 +300,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
 
     /// Forgets what no captured text is made of any more.
     pub(super) fn forget(&mut self) {
-        let Some(trace) = self.trace.as_mut().filter(|trace| trace.events.len() > MANY_EVENTS) else { return };
+        let Some(trace) = self.trace.as_mut().filter(|trace| trace.events.len() > MANY_EVENTS) else {
+            return;
+        };
         if self.captured.is_empty()
             && !self.slots.iter().any(|value| value.as_str().is_some_and(mark::is_marked))
         {
@@ -383,12 +385,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(made)
     }
 
-    fn gather(
-        &mut self,
-        expression: &'a Expr,
-        frame: &Round<'_>,
-        made: &mut Made,
-    ) -> Result<(), Stop> {
+    fn gather(&mut self, expression: &'a Expr, frame: &Round<'_>, made: &mut Made) -> Result<(), Stop> {
         match expression {
             Expr::Constant(_) | Expr::Loop { .. } | Expr::Captured(_) | Expr::Throw => {}
             Expr::Given { name, .. } => {
@@ -404,12 +401,12 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Expr::Cell(cell) => self.touch(&cell.row, Some(cell.column), frame, &mut made.inputs),
             Expr::Present(place) | Expr::Row(place) => self.touch(place, None, frame, &mut made.inputs),
             Expr::Count(table) | Expr::List(table) => {
-                made.inputs.extend((0..self.tables[*table].len()).map(|row| Input::Row(self.row(*table, row))));
+                made.inputs
+                    .extend((0..self.tables[*table].len()).map(|row| Input::Row(self.row(*table, row))));
             }
-            Expr::Attribute { base: of, .. }
-            | Expr::Without(of, _)
-            | Expr::Not(of)
-            | Expr::Minus(of) => self.gather(of, frame, made)?,
+            Expr::Attribute { base: of, .. } | Expr::Without(of, _) | Expr::Not(of) | Expr::Minus(of) => {
+                self.gather(of, frame, made)?
+            }
             Expr::Plain(of) => {
                 self.gather(of, frame, made)?;
                 let value = self.value(of, frame)?;
@@ -431,7 +428,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 self.gather(taken, frame, made)?;
             }
             Expr::Left { parts, made_of, .. } => {
-                for part in &parts[..*made_of] {
+                for (_, part) in &parts[..*made_of] {
                     self.gather(part, frame, made)?;
                 }
             }

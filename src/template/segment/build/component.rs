@@ -1,6 +1,6 @@
 //! Components: a call builds in its component's body, with its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tera::Value as Data;
@@ -10,9 +10,10 @@ use super::certain::is_certain;
 use super::expression::table_of;
 use super::scope::{Binding, Captive, Frame, Scope};
 use super::statement::has_effect;
-use super::{Builder, Built};
+use super::{Builder, Built, TOO_LONG};
 use crate::origin::FrameKind;
 use crate::template::check::DEEPEST_CALL;
+use crate::template::segment::border::{BODY, GIVEN, Left};
 use crate::template::segment::{Declined, Expr, Segment};
 use crate::template::syntax::{
     BinaryOperator, ComponentArgument, ComponentCall, ComponentDefinition, Expression, ExpressionKind, Node,
@@ -23,8 +24,68 @@ use crate::template::syntax::{
 const NOT_GIVEN: Declined = Declined("an argument that is not given");
 
 impl<'a> Builder<'a> {
-    /// Builds a component's call; `body` is what the component sees as that.
+    /// Builds a component's call; `body` is what the component sees as that. It is left to the engine where it is so
+    /// much that it cannot be built in.
     pub(super) fn component(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        body: Option<Binding<'a>>,
+        scope: &Scope<'a>,
+        out: &mut Vec<Segment>,
+    ) -> Built<()> {
+        if self.depth > 0 || self.inputs.traced {
+            return self.built_in(template, call, body, scope, out);
+        }
+        let (level, branches, asked, length) = (self.level, self.branches, self.asked, self.length);
+        let (needed, blocks, walking) = (self.needed.len(), self.blocks.len(), self.walking.len());
+        let mut segments = Vec::new();
+        match self.built_in(template, call, body.clone(), scope, &mut segments) {
+            Err(TOO_LONG) => {}
+            built => {
+                self.take(segments, out)?;
+                return built;
+            }
+        }
+        (self.level, self.branches, self.asked, self.length) = (level, branches, asked, length);
+        self.depth = 0;
+        self.needed.truncate(needed);
+        self.blocks.truncate(blocks);
+        self.walking.truncate(walking);
+        let value = self.call_of_engine(template, call, body, scope)?;
+        self.push(out, Segment::Value { value, site: None })
+    }
+
+    /// A component's call that the engine renders, with all that components below it may see of its callers.
+    fn call_of_engine(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        body: Option<Binding<'a>>,
+        scope: &Scope<'a>,
+    ) -> Built<Expr> {
+        let entries = self.given(template, call, scope)?;
+        let mut parts = vec![(GIVEN.into(), Expr::Map(entries))];
+        let has_body = body.is_some();
+        if let Some(body) = body {
+            parts.push((BODY.into(), self.bound(&body)?));
+        }
+        let templates = self.inputs.library.templates.iter();
+        let parameters =
+            templates.flat_map(|template| template.tree.components()).flat_map(|it| &it.parameters);
+        let implicit = parameters.filter(|parameter| parameter.implicit);
+        let names: BTreeSet<&str> = implicit.map(|parameter| parameter.name.text.as_str()).collect();
+        for name in names {
+            if let Some(binding) = scope.find(name) {
+                parts.push((name.to_owned().into(), self.bound(binding)?));
+            }
+        }
+        let number = self.border.number(Left::Call { component: call.name.text.clone(), has_body });
+        Ok(Expr::Left { number, made_of: parts.len(), parts })
+    }
+
+    /// Builds a component's call with all that it prints.
+    fn built_in(
         &mut self,
         template: usize,
         call: &'a ComponentCall,
@@ -77,7 +138,7 @@ impl<'a> Builder<'a> {
         scope: &mut Scope<'a>,
         out: &mut Vec<Segment>,
     ) -> Built<Binding<'a>> {
-        let captive = Captive { template, nodes, scope: scope.clone() };
+        let captive = Captive { template, nodes, scope: scope.clone(), depth: self.depth };
         let mut body = Vec::new();
         self.nodes(template, nodes, scope, &mut body)?;
         let is_same_later = || body.iter().all(is_certain) && !nodes.iter().any(has_effect);
@@ -89,6 +150,14 @@ impl<'a> Builder<'a> {
         let slot = self.slot();
         self.push(out, Segment::Capture { slot, body })?;
         Ok(Binding::Slot(slot))
+    }
+
+    /// Builds in the body of a component's call.
+    pub(super) fn body(&mut self, body: &Captive<'a>, out: &mut Vec<Segment>) -> Built<()> {
+        let depth = std::mem::replace(&mut self.depth, body.depth);
+        self.nodes(body.template, body.nodes, &mut body.scope.clone(), out)?;
+        self.depth = depth;
+        Ok(())
     }
 
     /// Binds the arguments of a call that names all of them.
@@ -132,14 +201,7 @@ impl<'a> Builder<'a> {
         if self.inputs.traced {
             return Err(Declined("arguments that are spread, which are not followed"));
         }
-        let mut entries = Vec::with_capacity(call.arguments.len());
-        for argument in &call.arguments {
-            let (key, value) = match argument {
-                ComponentArgument::Named { name, value } => (Some(Key::from(name.text.clone())), value),
-                ComponentArgument::Spread(map) => (None, map),
-            };
-            entries.push((key, self.expression(template, value, scope)?));
-        }
+        let entries = self.given(template, call, scope)?;
         let given = Expr::Slot(self.assigned_slot(Expr::Map(entries), out)?);
         for parameter in &definition.parameters {
             let name = parameter.name.text.as_str();
@@ -162,6 +224,20 @@ impl<'a> Builder<'a> {
             inner.bind(&rest.text, Binding::Slot(slot));
         }
         Ok(())
+    }
+
+    /// The arguments of a call, as the entries of a map.
+    fn given(
+        &mut self,
+        template: usize,
+        call: &'a ComponentCall,
+        scope: &Scope<'a>,
+    ) -> Built<Vec<(Option<Key<'static>>, Expr)>> {
+        let arguments = call.arguments.iter().map(|argument| match argument {
+            ComponentArgument::Named { name, value } => (Some(Key::from(name.text.clone())), value),
+            ComponentArgument::Spread(map) => (None, map),
+        });
+        arguments.map(|(key, value)| Ok((key, self.expression(template, value, scope)?))).collect()
     }
 
     /// What a parameter stands for that is not given: a variable of the callers, or its default.

@@ -10,7 +10,7 @@ use super::scope::{Binding, Scope, Way};
 use super::statement::sets;
 use super::{Builder, Built};
 use crate::table::{Column, ColumnType};
-use crate::template::segment::border::VARIABLES;
+use crate::template::segment::border::{Left, VARIABLES};
 use crate::template::segment::{
     Arguments, Call, Captured, Cell, Comprehension, Declined, Expr, Passed, Place, Segment,
 };
@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
         expression: &'a Expression,
         scope: &Scope<'a>,
     ) -> Built<Expr> {
-        let built = self.bare(template, expression, scope)?;
+        let mut built = self.bare(template, expression, scope)?;
         if let Expr::Given { name, value } = &built {
             // Where it only decides, what it is called does not matter.
             match &**name {
@@ -163,7 +163,14 @@ impl<'a> Builder<'a> {
             }
         }
         let place = (template, expression.range.start, expression.range.end);
-        Ok(if self.inputs.checked.plain.contains(&place) { Expr::Plain(Box::new(built)) } else { built })
+        if !self.inputs.checked.plain.contains(&place) {
+            return Ok(built);
+        }
+        if let Expr::Filter { call, .. } = &mut built {
+            // Of what is plain behind it, the value that is made of it tells the filter.
+            call.kept = None;
+        }
+        Ok(Expr::Plain(Box::new(built)))
     }
 
     pub(super) fn bare(
@@ -224,19 +231,20 @@ impl<'a> Builder<'a> {
                 }
             }
             ExpressionKind::Slice { base, start, end, step, optional } => {
-                let mut parts = vec![self.expression(template, base, scope)?];
+                let mut parts = vec![("a".into(), self.expression(template, base, scope)?)];
                 let mut text = format!("a{}[", if *optional { "?" } else { "" });
                 for (before, bound, behind) in [("", start, ":"), ("", end, ""), (":", step, "")] {
                     if let Some(bound) = bound {
                         text.push_str(before);
-                        text.push_str(VARIABLES[parts.len()]);
-                        parts.push(self.condition_value(template, bound, scope)?);
+                        let variable = VARIABLES[parts.len()];
+                        text.push_str(variable);
+                        parts.push((variable.into(), self.condition_value(template, bound, scope)?));
                     }
                     text.push_str(behind);
                 }
                 text.push(']');
                 // Where it is cut decides only.
-                Expr::Left { number: self.border.number(text), parts, made_of: 1 }
+                Expr::Left { number: self.border.number(Left::Expression(text)), parts, made_of: 1 }
             }
             ExpressionKind::Array(items) => {
                 let mut list = Vec::with_capacity(items.len());
@@ -336,8 +344,8 @@ impl<'a> Builder<'a> {
         Ok(match operator {
             BinaryOperator::And | BinaryOperator::Or => logic(operator, left, right),
             BinaryOperator::Power => {
-                let number = self.border.number("a ** b".to_owned());
-                Expr::Left { number, parts: vec![left, right], made_of: 2 }
+                let number = self.border.number(Left::Expression("a ** b".to_owned()));
+                Expr::Left { number, parts: vec![("a".into(), left), ("b".into(), right)], made_of: 2 }
             }
             BinaryOperator::Concatenate => {
                 let mut parts = Vec::new();
@@ -384,16 +392,17 @@ impl<'a> Builder<'a> {
         base: Option<Expr>,
         arguments: Vec<(&'static str, Expr)>,
     ) -> Built<Expr> {
-        let mut parts: Vec<Expr> = base.into_iter().collect();
+        let mut parts: Vec<_> = base.into_iter().map(|base| (VARIABLES[0].into(), base)).collect();
         let base = VARIABLES[..parts.len()].concat();
         let mut given = Vec::with_capacity(arguments.len());
         for (name, value) in arguments {
-            let variable = VARIABLES.get(parts.len()).ok_or(Declined("a call with many arguments"))?;
+            let variable = *VARIABLES.get(parts.len()).ok_or(Declined("a call with many arguments"))?;
             given.push(format!("{name}={variable}"));
-            parts.push(value);
+            parts.push((variable.into(), value));
         }
         let text = format!("{base}{before}{name}({})", given.join(", "));
-        Ok(Expr::Left { number: self.border.number(text), made_of: parts.len(), parts })
+        let number = self.border.number(Left::Expression(text));
+        Ok(Expr::Left { number, made_of: parts.len(), parts })
     }
 
     /// `base[index]`.
@@ -451,9 +460,7 @@ impl<'a> Builder<'a> {
             }
             Binding::Body(body) => {
                 let body = Rc::clone(body);
-                self.captured(|builder, out| {
-                    builder.nodes(body.template, body.nodes, &mut body.scope.clone(), out)
-                })?
+                self.captured(|builder, out| builder.body(&body, out))?
             }
         })
     }

@@ -51,6 +51,8 @@ pub(super) struct Captive<'a> {
     pub(super) template: usize,
     pub(super) nodes: &'a [Node],
     pub(super) scope: Scope<'a>,
+    /// How many component calls are around it.
+    pub(super) depth: usize,
 }
 
 /// The way to a row: from the loop at a level through references.

@@ -207,13 +207,7 @@ impl<'a> Builder<'a> {
         if !built.is_empty() {
             return self.push(out, Segment::If { branches: built, otherwise: rest });
         }
-        for segment in rest {
-            match segment {
-                Segment::Literal(text) => self.literal(out, &text)?,
-                other => out.push(other),
-            }
-        }
-        Ok(())
+        self.take(rest, out)
     }
 
     pub(super) fn set(
@@ -393,7 +387,7 @@ impl<'a> Builder<'a> {
             ExpressionKind::Variable(name) => {
                 if let Some(Binding::Body(body)) = scope.find(name) {
                     let body = Rc::clone(body);
-                    return self.nodes(body.template, body.nodes, &mut body.scope.clone(), out);
+                    return self.body(&body, out);
                 }
             }
             _ => {}
