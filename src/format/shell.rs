@@ -8,11 +8,16 @@ use std::borrow::Cow;
 use super::json::excerpt;
 use super::mark::{Emitted, Kind};
 use super::text::{LINE_BREAK, one_line};
-use super::{Fault, Refused, Writer};
+use super::{Fault, Follow, Format, Refused, Writer};
 
-pub(super) fn writer() -> Box<dyn Writer> {
-    Box::new(Shell::default())
-}
+pub(super) static FORMAT: Format = Format {
+    name: "shell",
+    about: "scripts for a POSIX shell or Bash",
+    values: "is escaped between quotes; bare it becomes one word, quoted where it needs to be",
+    strict: true,
+    follow: Follow::Writer(|| Box::new(Shell::default())),
+    check: Some(check),
+};
 
 /// Words that are read as grammar where a command begins.
 const RESERVED: &[&str] = &[
