@@ -17,6 +17,7 @@ use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
+use crate::table::spec::ColumnSpec;
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Entrance, View};
@@ -34,6 +35,8 @@ pub(crate) mod derive;
 mod trace;
 mod unused;
 pub(crate) mod view;
+
+pub(crate) use trace::MOST_CELLS;
 
 pub use crate::template::ready::Renderer;
 
@@ -180,6 +183,13 @@ pub fn prepare(
     }
     diagnostics.append(found.merge(&compilation.project, count));
     compilation.used = used;
+    let golden = &compilation.project.golden;
+    diagnostics.extend(sources.linked_into(world, golden).map(|path| {
+        let message = format!("a symbolic link leads from `{path}`, an input, into the golden folder");
+        Diagnostic::error(&code::SOURCE_READ, message)
+            .at_file(path, "")
+            .hint(format!("keep inputs where no render writes, outside of `{golden}`"))
+    }));
     if diagnostics.has_errors() {
         return None;
     }
@@ -403,6 +413,7 @@ impl Preparation<'_> {
         let mut specs = Vec::with_capacity(declared.tables.len());
         for (name, table) in &declared.tables {
             let mut required = IndexMap::new();
+            let mut constraints: Vec<(String, ColumnSpec, Span)> = Vec::new();
             for instance in declared.targets.values() {
                 let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
                 for (theirs, requirement) in target.tables.iter().flatten() {
@@ -411,6 +422,9 @@ impl Preparation<'_> {
                             let here = || (spec.value.with_tables(|table| instance.table(table)), spec.span);
                             let known = required.entry(column.clone()).or_insert_with(here);
                             let here = here();
+                            if constraints.iter().all(|(_, _, span)| *span != here.1) {
+                                constraints.push((column.clone(), here.0.clone(), here.1));
+                            }
                             if view::is_narrower(&here.0, &known.0) {
                                 *known = here;
                             }
@@ -434,6 +448,7 @@ impl Preparation<'_> {
                         .collect()
                 }),
                 required,
+                constraints,
                 header: table.header,
                 hold: self.has_artifacts_of(name),
                 span: table.span,
@@ -627,31 +642,6 @@ impl Environment {
     /// The instances of targets that make artifacts here; the project itself is "".
     pub fn targets(&self) -> BTreeSet<String> {
         self.producers.iter().map(|producer| producer.name.clone()).collect()
-    }
-
-    /// The structural faults of artifacts whose format has a structure.
-    pub fn check_structure(&self, sources: &Sources) -> Vec<Diagnostic> {
-        let mut faults = Vec::new();
-        for planned in self.artifacts.iter().filter(|planned| planned.format.strict) {
-            let mut bytes = Vec::new();
-            if self.render(planned, sources, &mut bytes).is_err() {
-                continue;
-            }
-            if let Err(fault) = planned.format.check(&bytes) {
-                let line =
-                    bytes[..fault.offset.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-                let path = self.folder.join(&planned.path);
-                faults.push(
-                    Diagnostic::error(
-                        &code::FORMAT_STRUCTURE,
-                        format!("line {line} of `{path}` is not well-formed: {}", fault.message),
-                    )
-                    .at_file(path, "")
-                    .at(planned.span, "its format is declared here"),
-                );
-            }
-        }
-        faults
     }
 
     /// What declares an artifact of the plan.

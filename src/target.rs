@@ -127,7 +127,8 @@ impl document::Document for TargetFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct RequiresSection {
-    /// The tables, by the target's names for them, with the columns that are used; when given, there are no others.
+    /// The tables, by the target's names for them, with the columns that are used; when given, there are no others. Their
+    /// constraints hold beside those that the project declares.
     tables: Option<Map<Map<ColumnSpec>>>,
     /// The values that are used; when given, there are no others.
     values: Option<Map<ColumnSpec>>,

@@ -939,9 +939,10 @@ impl<'a> Checker<'a> {
             );
             if super::types::fields(&self.globals.values).is_some_and(|fields| fields.contains_key(name)) {
                 diagnostic = diagnostic.hint(format!("did you mean `values.{name}`?"));
-            } else if !self.callers.is_empty() && (name == "row" || self.globals.tables.contains_key(name)) {
-                diagnostic =
-                    diagnostic.hint(format!("a component sees only its arguments; add `@{name}` to them"));
+            } else if let Some(component) = self.hidden_from(name) {
+                diagnostic = diagnostic.hint(format!(
+                    "a component sees its arguments only: declare `@{name}` among those of `{component}`, or pass it"
+                ));
             } else {
                 diagnostic = diagnostic.hint_nearest(name, names.iter().map(String::as_str));
             }
@@ -949,6 +950,15 @@ impl<'a> Checker<'a> {
         };
         self.report(template, expression.range.clone(), diagnostic, "not defined");
         Inferred::of(Type::Reported)
+    }
+
+    /// The component that is walked, if its caller sees a variable that it does not.
+    fn hidden_from(&self, name: &str) -> Option<&str> {
+        let caller = self.callers.last()?;
+        let global = [VALUES, "project", "environment", "row"].contains(&name)
+            || self.globals.tables.contains_key(name);
+        (global || self.callers.iter().any(|caller| caller.scope.find(name).is_some()))
+            .then_some(caller.name.as_str())
     }
 
     fn attribute(
@@ -1201,6 +1211,16 @@ impl<'a> Checker<'a> {
                 let mut cells = BTreeSet::new();
                 for side in [left, right] {
                     let inferred = self.infer_plain(template, side, scope);
+                    if operator == Op::Add && inferred.ty.is_text() {
+                        let message = "`+` adds numbers, found text";
+                        let diagnostic = Diagnostic::error(&code::TEMPLATE_TYPE, message)
+                            .hint("text is joined with `~`, as in `\"a\" ~ row.name`");
+                        self.report(template, side.range.clone(), diagnostic, "text");
+                        ty = Type::Reported;
+                        // The other side is joined to it.
+                        let _ = self.infer_plain(template, right, scope);
+                        break;
+                    }
                     if !inferred.ty.is_number() {
                         self.mismatch(template, side, "a number", &inferred.ty);
                         ty = Type::Reported;
