@@ -119,7 +119,12 @@ pub(super) fn float(cell: &str) -> Parsed {
         Ok(float) if float.is_infinite() && is_natural(whole) => {
             Err(fault().hint(format!("it has to lie between {:e} and {:e}", f64::MIN, f64::MAX)))
         }
-        _ => Err(fault()),
+        _ => match cell.split_once(',') {
+            Some((before, after)) if is_natural(before) && all_digits(after) => {
+                Err(fault().hint(format!("write `{before}.{after}`")))
+            }
+            _ => Err(fault()),
+        },
     }
 }
 
