@@ -83,7 +83,12 @@ pub(super) fn int(cell: &str) -> Parsed {
         // As TOML may write it.
         Err(_) => Err(match spelt(cell) {
             Some(int) => fault().hint(format!("write `{int}`")),
-            None => fault(),
+            None => match cell.split_once('.') {
+                Some((whole, rest)) if is_natural(whole) && rest.bytes().all(|byte| byte == b'0') => {
+                    fault().hint(format!("write `{whole}`"))
+                }
+                _ => fault(),
+            },
         }),
     }
 }
