@@ -489,7 +489,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{{ row.ip | netmask }}",
-        "template::type [row.ip] `netmask` takes an address with a prefix length, found text",
+        "template::type [row.ip] `netmask` takes an address with a prefix length, found an address // an address does not say how large its network is: declare the column `interface`, with cells such as `192.0.2.10/24`",
     );
     passes(
         "{{ row.ip | reverse_pointer }} {{ row.host.address | network }}",
