@@ -384,6 +384,14 @@ impl Loader<'_> {
                     .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
                 let mut cells = record.cells.iter();
                 diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                if !source.format.quotes && record.cells.len() < width {
+                    diagnostic = diagnostic.hint(match record.cells.as_slice() {
+                        [Cell { raw: Raw::Plain(text), .. }] if text.contains([',', ';', '|']) => {
+                            "cells are divided by white space in .txt"
+                        }
+                        _ => "write `-` for an empty cell",
+                    });
+                }
                 if source.format.quotes && is_comment(self.sources, source, &record.range) {
                     let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
                     diagnostic = diagnostic.hint(hint);
