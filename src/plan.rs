@@ -224,7 +224,7 @@ impl<'p> Paths<'p> {
         };
         let mut bytes = Vec::new();
         let view = view_of(self.producer, artifact);
-        match self.templates.render((template, view), &format::PATH, setting, &mut bytes) {
+        match self.templates.render((template, view), format::PATH, setting, &mut bytes) {
             Ok(()) => {}
             Err(Failed { failure: Failure::Diagnostic { diagnostic, .. }, .. }) => return Err(*diagnostic),
             Err(Failed { failure: Failure::Sink(error), .. }) => {

@@ -8,15 +8,20 @@ use std::borrow::Cow;
 use super::json::excerpt;
 use super::mark::{Emitted, Kind};
 use super::text::{LINE_BREAK, one_line};
-use super::{Fault, Refused, Writer};
+use super::{Fault, Follow, Format, Refused, Writer};
 
 mod command;
 
 use command::{Commands, LONGEST, RESERVED, end_word, is_name, is_name_byte, name_refused};
 
-pub(super) fn writer() -> Box<dyn Writer> {
-    Box::new(Shell::default())
-}
+pub(super) static FORMAT: Format = Format {
+    name: "shell",
+    about: "scripts for a POSIX shell or Bash",
+    values: "is escaped between quotes; bare it becomes one word, quoted where it needs to be",
+    strict: true,
+    follow: Follow::Writer(|| Box::new(Shell::default())),
+    check: Some(check),
+};
 
 /// A value as one word: as it is where that is certain to be one, else in single quotes.
 pub fn word(text: &str) -> Cow<'_, str> {

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::mark::{Emitted, Kind};
 use super::*;
 
+mod structure;
+
 /// Renders a template in which `§` stands for a value.
 fn render(format: &str, template: &str, kind: Kind, value: &str) -> Result<String, Refusal> {
     let values = vec![(kind, value); template.matches('§').count()];
@@ -45,7 +47,7 @@ fn refused(format: &str, template: &str, kind: Kind, value: &str) -> String {
 #[test]
 fn names_of_formats_are_unique() {
     for format in FORMATS {
-        assert!(std::ptr::eq(find(format.name).unwrap(), format), "{}", format.name);
+        assert!(std::ptr::eq(find(format.name).unwrap(), *format), "{}", format.name);
     }
 }
 

@@ -486,6 +486,11 @@ pub(super) fn ssh_public_key(cell: &str) -> Parsed {
     }
 }
 
+/// Whether text is a public key as OpenSSH writes it.
+pub(crate) fn is_ssh_public_key(text: &str) -> bool {
+    ssh_public_key(text).is_ok()
+}
+
 /// The length-prefixed fields of an SSH blob, or nothing if they do not fill it.
 fn ssh_fields(mut blob: &[u8]) -> Option<Vec<&[u8]>> {
     let mut fields = Vec::new();
