@@ -325,7 +325,9 @@ impl Column {
     pub fn resolve(name: &str, spec: &ColumnSpec, span: Option<Span>, diagnostics: &mut Diagnostics) -> Self {
         let fields = spec.fields();
         let mut resolver = Resolver { name, span, diagnostics };
+        let known = resolver.diagnostics.len();
         let ty = resolver.ty(&fields);
+        let is_wrong = resolver.diagnostics.len() > known;
         let mut column = Self {
             ty,
             unique: fields.unique,
@@ -345,6 +347,10 @@ impl Column {
                     column.default = Some(Value::Absent);
                 }
             }
+        }
+        if is_wrong {
+            // Nor is it one where the type is wrong.
+            column.default.get_or_insert(Value::Absent);
         }
         column
     }

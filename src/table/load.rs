@@ -396,6 +396,15 @@ impl Loader<'_> {
                     let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
                     diagnostic = diagnostic.hint(hint);
                 }
+                if !source.format.quotes
+                    && record.cells.len() == 1
+                    && has_comma(self.sources, source, &record.range)
+                {
+                    diagnostic = diagnostic.hint(format!(
+                        "cells are divided by white space in .{}; with `,` between them it is a .csv file",
+                        source.format.ending
+                    ));
+                }
                 diagnostic
             }),
             Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
@@ -1040,6 +1049,11 @@ fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<St
 fn is_comment(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
     let span = source.span(range);
     *sources.file(span.file).part(span.start..span.end.min(span.start + 1)) == *b"#"
+}
+
+fn has_comma(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
+    let span = source.span(range);
+    memchr::memchr(b',', &sources.file(span.file).part(span.range())).is_some()
 }
 
 /// The paths of the certificates in a value.
