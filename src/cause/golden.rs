@@ -463,11 +463,11 @@ fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found
         let is_meant = file.kind == ChangeKind::Created && !file.edited && !file.large;
         let Some(new) = file.new.as_ref().filter(|_| is_meant) else { continue };
         let (name, span) = (new.environment.name.as_str(), new.planned.span);
-        let instance = (name, new.planned.target.as_str());
+        let instance = (name, &*new.planned.target);
         let counts = declared.get(&(name, span));
         let is_single = counts.is_some_and(|(_, all)| *all == 1);
         let row = new.planned.row.as_ref().filter(|_| is_single || !are_all(counts));
-        let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
+        let row = row.map(|row| Row { table: row.table.clone(), number: row.number });
         let reasons = match row {
             _ if are_all(instances.get(&instance)) && !deleted.contains(&instance) => {
                 let path = Some(project::FILE.to_owned());

@@ -131,7 +131,7 @@ fn describe(compilation: &Compilation) -> Document {
                 artifacts: environment
                     .artifacts
                     .iter()
-                    .filter(|planned| planned.target == instance.name)
+                    .filter(|planned| *planned.target == *instance.name)
                     .count(),
             }
         });
@@ -151,8 +151,8 @@ fn describe(compilation: &Compilation) -> Document {
         });
         let artifacts = environment.artifacts.iter().map(|planned| ArtifactDocument {
             path: environment.folder.join(&planned.path).to_string(),
-            target: planned.target.clone(),
-            template: planned.artifact(compilation).template,
+            target: planned.target.to_string(),
+            template: planned.source.to_string(),
             format: planned.format.name.to_owned(),
             mode: format!("{:04o}", planned.mode),
         });
