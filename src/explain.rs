@@ -91,7 +91,7 @@ pub(crate) fn find<'a>(
 ) -> Result<Found<'a>, Vec<Diagnostic>> {
     for environment in &compilation.environments {
         let Ok(path) = query.path.strip_prefix(&environment.folder) else { continue };
-        if let Some(planned) = environment.artifacts.iter().find(|planned| planned.path == path) {
+        if let Some(planned) = environment.artifacts.iter().find(|planned| *planned.path == *path) {
             return origins(environment, planned, sources, query);
         }
     }
@@ -574,7 +574,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn value(&self, name: &str) -> (Option<Span>, &'static str) {
         let declared = self.compilation.project.environments.iter();
         let declared = declared.into_iter().find(|declared| declared.name == self.environment.name);
-        let instance = declared.and_then(|declared| declared.targets.get(&self.planned.target));
+        let instance = declared.and_then(|declared| declared.targets.get(&*self.planned.target));
         let values = instance.map(|instance| &instance.values).or(declared.map(|declared| &declared.values));
         if let Some(value) = values.and_then(|values| values.get(name)) {
             return (Some(value.span), "written");

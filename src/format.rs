@@ -233,7 +233,7 @@ impl<W: io::Write> Emitter<W> {
             format: format.writer(),
             strict: format.strict,
             out,
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(1024),
             handed: 0,
             written: String::new(),
             last: None,

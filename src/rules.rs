@@ -105,7 +105,7 @@ pub(crate) fn check(
                     failed.push((key, diagnostic));
                 }
                 Err(diagnostic) => {
-                    let row = PlannedRow { table: each.value.clone(), number };
+                    let row = PlannedRow { table: each.value.as_str().into(), number };
                     diagnostics.push(plan::point_at_row(diagnostic, Some(&row), facts.tables, facts.sources));
                     break;
                 }

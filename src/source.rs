@@ -251,6 +251,8 @@ impl fmt::Display for Position {
 pub struct SourceFile {
     path: Utf8PathBuf,
     content: Content,
+    /// How many lines lie above: of a part of a file.
+    above: usize,
     /// Where lines begin; of a streamed file, how many line breaks lie before each of its parts.
     lines: OnceLock<Vec<usize>>,
 }
@@ -347,7 +349,7 @@ impl Streamed {
 
 impl SourceFile {
     fn new(path: Utf8PathBuf, content: Content) -> Self {
-        Self { path, content, lines: OnceLock::new() }
+        Self { path, content, above: 0, lines: OnceLock::new() }
     }
 
     /// Whether it is not held.
@@ -495,11 +497,12 @@ impl SourceFile {
             start = 3;
         }
         let column = String::from_utf8_lossy(&self.part(start..offset)).chars().count() + 1;
-        Position { line: line + 1, column }
+        Position { line: self.above + line + 1, column }
     }
 
     /// The bytes of a line (from 1) without its line break, or nothing if there is no such line.
     pub fn line(&self, line: usize) -> Option<Range<usize>> {
+        let line = line.checked_sub(self.above)?;
         let start = self.line_start(line.checked_sub(1)?)?;
         let mut end = self.line_start(line).map_or(self.len(), |next| next - 1);
         if end > start && self.part(end - 1..end).starts_with(b"\r") {
@@ -548,6 +551,18 @@ impl Sources {
         // A project with 2^32 files does not exist; the number saturates rather than wraps.
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(SourceFile::new(path.into(), Content::Held(bytes.into())));
+        id
+    }
+
+    /// Takes lines of a file, the first of which has a number (from 1).
+    pub(crate) fn add_lines(
+        &mut self,
+        path: impl Into<Utf8PathBuf>,
+        first: usize,
+        bytes: impl Into<Arc<[u8]>>,
+    ) -> FileId {
+        let id = self.add(path, bytes);
+        self.files[id.0 as usize].above = first.saturating_sub(1);
         id
     }
 

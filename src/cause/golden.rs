@@ -253,7 +253,7 @@ impl<'a> Unchanged<'a> {
             let blamed = now.map_or_else(Vec::new, |now| traced.blamed(line, *now));
             for piece in &line.pieces {
                 if !blamed.contains(&piece) {
-                    let lines = self.lines.entry((name, new.planned.target.as_str())).or_default();
+                    let lines = self.lines.entry((name, new.planned.target.as_ref())).or_default();
                     for span in piece.frames.iter().map(|frame| frame.site).chain(piece.span()) {
                         *lines.entry(span).or_default() |= now.is_none();
                     }
@@ -279,7 +279,7 @@ impl<'a> Unchanged<'a> {
     ///
     /// What a condition says of a row hangs on that row, and is told there.
     fn undecided(&self, new: &Resolver<'_>, piece: &Piece) -> Option<Reason> {
-        let key = (new.environment.name.as_str(), new.planned.target.as_str());
+        let key = (new.environment.name.as_str(), new.planned.target.as_ref());
         conditions::around(new, piece).into_iter().rev().find_map(|condition| {
             let names = condition.beyond_rows();
             let body = condition.body;
@@ -510,11 +510,11 @@ fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found
         let is_meant = file.kind == ChangeKind::Created && !file.edited && !file.large;
         let Some(new) = file.new.as_ref().filter(|_| is_meant) else { continue };
         let (name, span) = (new.environment.name.as_str(), new.planned.span);
-        let instance = (name, new.planned.target.as_str());
+        let instance = (name, &*new.planned.target);
         let counts = declared.get(&(name, span));
         let is_single = counts.is_some_and(|(_, all)| *all == 1);
         let row = new.planned.row.as_ref().filter(|_| is_single || !are_all(counts));
-        let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
+        let row = row.map(|row| Row { table: row.table.clone(), number: row.number });
         let reasons = match row {
             _ if are_all(instances.get(&instance)) && !deleted.contains(&instance) => {
                 let path = Some(project::FILE.to_owned());

@@ -99,7 +99,7 @@ impl<'a> Comparison<'a> {
     fn of_artifact(&self, side: Side<'_, 'a>) -> BTreeSet<Reason> {
         let planned = side.resolver.planned;
         let row = planned.row.as_ref();
-        let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
+        let row = row.map(|row| Row { table: row.table.clone(), number: row.number });
         let reasons: BTreeSet<Reason> = row.into_iter().flat_map(|row| self.of_row(side, &row)).collect();
         if !reasons.is_empty() {
             return reasons;
