@@ -73,6 +73,12 @@ impl<'f> Frame<'f> {
         frame
     }
 
+    /// The number of the table that a place's row is of.
+    fn table(&self, place: &Place) -> Option<usize> {
+        let last = place.references.last().map(|(_, table)| *table);
+        last.or_else(|| self.up(place.up).row.as_ref().map(|(table, _)| *table))
+    }
+
     /// The row that passes where a place begins.
     fn row(&'f self, place: &Place) -> Option<&'f Passing<'f>> {
         self.up(place.up).row.as_ref().map(|(_, row)| row)
@@ -475,7 +481,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Expr::Slot(slot) => self.slots[*slot].clone(),
             Expr::Cell(cell) => match self.cell(cell, frame) {
                 CellRef::Value(Value::List(entries)) => {
-                    let schema = self.table_of(&cell.row, frame).map(|table| self.tables[table].schema());
+                    let schema = frame.table(&cell.row).map(|table| self.tables[table].schema());
                     let to = schema.and_then(|schema| schema.columns[cell.column].ty.refers_to());
                     let entries = entries.iter().map(|entry| self.entry(entry.into(), to));
                     Data::from(entries.collect::<Vec<_>>())
@@ -645,15 +651,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(Data::from(map))
     }
 
-    /// The number of the table that a place's row is of.
-    fn table_of(&self, place: &Place, frame: &Frame<'_>) -> Option<usize> {
-        let last = place.references.last().map(|(_, table)| *table);
-        last.or_else(|| frame.up(place.up).row.as_ref().map(|(table, _)| *table))
-    }
-
     /// All of a row, as the engine sees it.
     fn row_data(&mut self, place: &Place, frame: &Frame<'_>) -> Data {
-        let Some(table) = self.table_of(place, frame) else { return Data::none() };
+        let Some(table) = frame.table(place) else { return Data::none() };
         let schema = self.tables[table].schema();
         let columns = schema.columns.iter().map(|column| column.ty.refers_to());
         let values: Vec<Data> = if place.references.is_empty() {
