@@ -239,19 +239,18 @@ impl<'a, W: Write> Run<'a, '_, W> {
     ) -> Result<(), Stop> {
         let table = self.tables[number];
         let mut rows = table.walk(self.facts.sources, needed);
+        let pieces: Option<Vec<Flat<'_>>> = body.segments.iter().map(Flat::of).collect();
+        let pieces = pieces.ok_or(Stop::Value)?;
         while let Some(row) = rows.next() {
             let Some(out) = self.emitter.unseen() else { return Err(Stop::Value) };
             let begun = out.len();
-            for segment in &body.segments {
-                match segment {
-                    Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                    Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
-                    Segment::Noted { segment, .. } => match &**segment {
-                        Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                        Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
-                        _ => return Err(Stop::Value),
+            for piece in &pieces {
+                match piece {
+                    Flat::Literal(text) => out.extend_from_slice(text),
+                    Flat::Cell(column) => match row.bytes(*column) {
+                        Some(bytes) => out.extend_from_slice(bytes),
+                        None => flat_cell(row.cell(*column), out)?,
                     },
-                    _ => return Err(Stop::Value),
                 }
             }
             if let (Some(trace), Some(entered)) = (&self.trace, &body.entered)
@@ -588,10 +587,27 @@ impl<'a, W: Write> Run<'a, '_, W> {
     }
 }
 
-/// Appends a cell of a row that the format has no say in.
-#[inline]
-fn flat_cell(cell: &Cell, row: &Passing<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
-    match row.cell(cell.column) {
+/// A piece of a flat body.
+enum Flat<'a> {
+    Literal(&'a [u8]),
+    /// The cell of a column.
+    Cell(usize),
+}
+
+impl<'a> Flat<'a> {
+    fn of(segment: &'a Segment) -> Option<Self> {
+        match segment {
+            Segment::Literal(text) => Some(Self::Literal(text.as_bytes())),
+            Segment::Cell { cell, .. } => Some(Self::Cell(cell.column)),
+            Segment::Noted { segment, .. } => Self::of(segment),
+            _ => None,
+        }
+    }
+}
+
+/// Appends a cell that the format has no say in.
+fn flat_cell(cell: CellRef<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+    match cell {
         CellRef::Text(text) => out.extend_from_slice(text.as_bytes()),
         // The checks let only scalars that are there be printed.
         CellRef::Absent | CellRef::Value(Value::Absent | Value::List(_) | Value::Ref(_)) => {
