@@ -199,6 +199,8 @@ struct Comprehension {
 struct Call {
     implementation: filter::Implementation,
     arguments: Arguments,
+    /// What it makes of text, where nothing else has to be known.
+    of_text: Option<filter::OfText>,
 }
 
 /// Arguments by name.

@@ -1017,7 +1017,11 @@ impl<'a> Builder<'a> {
         let filter = filter::find(&call.name.text).ok_or(Declined("a filter that does not exist"))?;
         let implementation = filter.implementation.ok_or(Declined("a filter of the engine"))?;
         let arguments = self.arguments(template, filter.arguments, &call.arguments, scope)?;
-        Ok(Call { implementation, arguments })
+        let of_text = match &arguments {
+            Arguments::Known(map) => filter::OfText::new(filter.name, map),
+            Arguments::Computed(_) => None,
+        };
+        Ok(Call { implementation, arguments, of_text })
     }
 
     fn arguments(

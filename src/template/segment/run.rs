@@ -1,5 +1,6 @@
 //! The rendering of programs.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::format::{self, Emitter};
 use crate::origin::Input;
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
-use crate::template::filter::{self, printed};
+use crate::template::filter::{self, OfText, printed};
 use crate::template::lists::Lists;
 use crate::template::syntax::{BinaryOperator, LoopField};
 use crate::template::test;
@@ -167,8 +168,12 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 _ => return Err(Stop::Value),
             },
             Segment::Value { value, site } => {
-                let value = self.value(value, frame)?;
-                self.print(&value, *site, frame)?;
+                if let Some(text) = self.text(value, frame)? {
+                    self.emit(Kind::Text, *site, &text, frame)?;
+                } else {
+                    let value = self.value(value, frame)?;
+                    self.print(&value, *site, frame)?;
+                }
             }
             Segment::Set { slot, value } => {
                 self.slots[*slot] = self.value(value, frame)?;
@@ -442,6 +447,10 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 CellRef::Text(text) => !text.is_empty(),
                 CellRef::Value(value) => data(CellRef::Value(value)).is_truthy(),
             },
+            Expr::Filter { .. } => match self.text(condition, frame)? {
+                Some(text) => !text.is_empty(),
+                None => self.value(condition, frame)?.is_truthy(),
+            },
             Expr::Binary { operator: BinaryOperator::Equal, sides } => self.equal(sides, frame)?,
             Expr::Binary { operator: BinaryOperator::NotEqual, sides } => !self.equal(sides, frame)?,
             other => self.value(other, frame)?.is_truthy(),
@@ -456,7 +465,47 @@ impl<'a, W: Write> Run<'a, '_, W> {
             return Ok(cell == text);
         }
         let [left, right] = sides;
+        if let Some(text) = self.text(left, frame)?
+            && let Some(other) = self.text(right, frame)?
+        {
+            return Ok(text == other);
+        }
         Ok(self.value(left, frame)? == self.value(right, frame)?)
+    }
+
+    /// The value of an expression that is text without parts, where that takes no value of the engine.
+    fn text<'f>(&mut self, expression: &'a Expr, frame: &'f Frame<'f>) -> Result<Option<Cow<'f, str>>, Stop>
+    where
+        'a: 'f,
+    {
+        Ok(match expression {
+            Expr::Cell(cell) => match self.cell(cell, frame) {
+                CellRef::Text(text) => Some(Cow::Borrowed(text)),
+                CellRef::Value(Value::Text(text)) => Some(Cow::Borrowed(&**text)),
+                CellRef::Absent | CellRef::Value(_) => None,
+            },
+            Expr::Constant(value) => value.as_str().filter(|text| !mark::is_marked(text)).map(Cow::Borrowed),
+            Expr::Filter { base, call } => {
+                let Some(of_text) = &call.of_text else { return Ok(None) };
+                match (of_text, &**base) {
+                    (OfText::Default { substitute, .. }, Expr::Cell(cell))
+                        if matches!(
+                            self.cell(cell, frame),
+                            CellRef::Absent | CellRef::Value(Value::Absent)
+                        ) =>
+                    {
+                        Some(Cow::Borrowed(&**substitute))
+                    }
+                    _ => self.text(base, frame)?.map(|text| of_text.apply(text)),
+                }
+            }
+            Expr::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let taken = if self.holds(condition, frame)? { then } else { otherwise };
+                self.text(taken, frame)?
+            }
+            _ => None,
+        })
     }
 
     fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {

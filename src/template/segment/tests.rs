@@ -263,6 +263,8 @@ mod sound {
         let mut leaves = vec!["a", "b", "'l'", "values.domain"];
         if looped {
             leaves.extend(["r.fqdn", "r.note", "(loop.index | str)", "r.host.name", "(r.port | str)"]);
+            leaves
+                .extend(["(r.ip6 | default(value='-'))", "(r.host.rack | default(value='', boolean=true))"]);
         }
         let leaf = prop::sample::select(leaves).prop_map(str::to_owned);
         leaf.prop_recursive(2, 6, 3, move |inner| {
@@ -271,6 +273,7 @@ mod sound {
                 inner.clone().prop_map(|a| format!("({a} | upper)")),
                 inner.clone().prop_map(|a| format!("({a} | replace(from='x', to='é'))")),
                 inner.clone().prop_map(|a| format!("({a} | truncate(length=9))")),
+                inner.clone().prop_map(|a| format!("({a} | trim(pat='l') | lower)")),
                 (condition(looped), inner.clone(), inner)
                     .prop_map(|(c, a, b)| format!("({a} if {c} else {b})")),
             ]
@@ -288,6 +291,8 @@ mod sound {
                 "r.ip6",
                 "r.port > 25",
                 "r.host.rack is defined",
+                "(r.note | upper) == 'X Y'",
+                "(r.host.rack | default(value='') | trim)",
             ]);
         }
         prop::sample::select(leaves).prop_map(str::to_owned).boxed()
