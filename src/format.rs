@@ -9,11 +9,25 @@ use std::ops::Range;
 
 use crate::diagnostic::{Code, code};
 
+mod dovecot;
+mod haproxy;
+mod ini;
 pub mod json;
+mod lexis;
 pub mod mark;
+mod nftables;
+mod nginx;
 mod path;
+mod postfix;
+mod prometheus;
 pub mod shell;
+mod ssh;
+mod sudoers;
 pub mod text;
+mod toml;
+mod xml;
+mod yaml;
+mod zone;
 
 use mark::{Emitted, Kind};
 
@@ -24,11 +38,22 @@ pub struct Format {
     pub name: &'static str,
     /// What files are of this format.
     pub about: &'static str,
+    /// What a value is in it, for people: "a value …".
+    pub values: &'static str,
     /// Whether it wants to see every value: one that refuses only what is not printable does not care for numbers,
     /// addresses and names.
     pub strict: bool,
-    writer: fn() -> Box<dyn Writer>,
+    follow: Follow,
     check: Option<Check>,
+}
+
+/// What follows the structure of an artifact.
+#[derive(Debug)]
+enum Follow {
+    /// A writer of the format's own.
+    Writer(fn() -> Box<dyn Writer>),
+    /// The machine for statements and words.
+    Lexis(&'static lexis::Lexis),
 }
 
 /// What judges a whole artifact.
@@ -37,12 +62,20 @@ type Check = fn(&[u8]) -> Result<(), Fault>;
 impl Format {
     /// A fresh writer, for one artifact.
     pub fn writer(&self) -> Box<dyn Writer> {
-        (self.writer)()
+        match self.follow {
+            Follow::Writer(make) => make(),
+            Follow::Lexis(lexis) => Box::new(lexis::Follower::new(lexis)),
+        }
     }
 
     /// Whether a whole artifact is well-formed in this format.
     pub fn check(&self, artifact: &[u8]) -> Result<(), Fault> {
         self.check.map_or(Ok(()), |check| check(artifact))
+    }
+
+    /// Whether there is anything to judge of a whole artifact.
+    pub fn is_checked(&self) -> bool {
+        self.check.is_some()
     }
 }
 
@@ -55,58 +88,53 @@ pub struct Fault {
     pub message: String,
 }
 
-/// A format that quotes as plain text does until it has a writer of its own.
-const fn like_text(name: &'static str, about: &'static str) -> Format {
-    Format { name, about, strict: false, writer: text::writer, check: None }
-}
-
 /// All formats; `text` is the default.
-pub static FORMATS: &[Format] = &[
-    like_text("text", "any text; values may have no line breaks and control characters"),
-    Format {
-        name: "json",
-        about: "one JSON text (RFC 8259)",
-        strict: true,
-        writer: json::writer,
-        check: Some(json::check),
-    },
-    Format {
-        name: "shell",
-        about: "scripts for a POSIX shell or Bash",
-        strict: true,
-        writer: shell::writer,
-        check: Some(shell::check),
-    },
-    like_text("systemd", "units, networks and other files of systemd"),
-    like_text("ini", "sections of names and values"),
-    like_text("yaml", "YAML"),
-    like_text("toml", "TOML"),
-    like_text("xml", "XML"),
-    like_text("postfix-main", "main.cf of Postfix"),
-    like_text("postfix-master", "master.cf of Postfix"),
-    like_text("postfix-map", "lookup tables of Postfix"),
-    like_text("nginx", "nginx.conf and its parts"),
-    like_text("haproxy", "haproxy.cfg"),
-    like_text("nftables", "rules for nft"),
-    like_text("zone", "DNS zones (RFC 1035)"),
-    like_text("sudoers", "sudoers and its parts"),
-    like_text("sshd", "sshd_config and ssh_config"),
-    like_text("authorized-keys", "authorized_keys of OpenSSH"),
-    like_text("ssh-known-hosts", "known_hosts of OpenSSH"),
-    like_text("dovecot", "dovecot.conf and its parts"),
-    like_text("prometheus", "Prometheus' text exposition"),
+pub static FORMATS: &[&Format] = &[
+    &text::FORMAT,
+    &json::FORMAT,
+    &shell::FORMAT,
+    &ini::SYSTEMD,
+    &ini::INI,
+    &yaml::FORMAT,
+    &toml::FORMAT,
+    &xml::FORMAT,
+    &postfix::MAIN,
+    &postfix::MASTER,
+    &postfix::MAP,
+    &nginx::FORMAT,
+    &haproxy::FORMAT,
+    &nftables::FORMAT,
+    &zone::FORMAT,
+    &sudoers::FORMAT,
+    &ssh::CONFIG,
+    &ssh::AUTHORIZED_KEYS,
+    &ssh::KNOWN_HOSTS,
+    &dovecot::FORMAT,
+    &prometheus::FORMAT,
 ];
 
 /// The paths of artifacts: no format of an artifact itself.
-pub static PATH: Format =
-    Format { name: "path", about: "paths of artifacts", strict: true, writer: path::writer, check: None };
+pub static PATH: &Format = &path::FORMAT;
 
 /// The format of an artifact that names none.
-pub static TEXT: &Format = &FORMATS[0];
+pub static TEXT: &Format = &text::FORMAT;
 
 /// The format of a name.
 pub fn find(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.name == name)
+    FORMATS.iter().find(|format| format.name == name).copied()
+}
+
+/// The text of an artifact.
+fn utf8(artifact: &[u8]) -> Result<&str, Fault> {
+    std::str::from_utf8(artifact)
+        .map_err(|error| Fault { offset: error.valid_up_to(), message: "this is no UTF-8".to_owned() })
+}
+
+/// Where a line and a column lie, which are counted from 1.
+fn offset(artifact: &[u8], line: usize, column: usize) -> usize {
+    let lines = artifact.split_inclusive(|byte| *byte == b'\n');
+    let start: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    (start + column.saturating_sub(1)).min(artifact.len())
 }
 
 /// Follows the structure of one artifact and decides how each value enters it.

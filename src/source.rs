@@ -28,8 +28,14 @@ pub trait World {
     /// Reads a whole file.
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>>;
 
-    /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
+    /// Lists the files below a folder, at any depth, sorted by path; a folder that does not exist has none. What is
+    /// no regular file is listed too, to be refused by who reads it.
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
+
+    /// The path at which a file really lies, where links lead to it.
+    fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        Ok(path.to_owned())
+    }
 
     /// Opens a file that is too long to be held; nothing for one that is read whole.
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
@@ -62,6 +68,12 @@ impl Stream for std::fs::File {
 /// From which length on a file of rows is not held.
 const LONG: u64 = 1 << 20;
 
+/// Why nothing is read through a link.
+const LEADS_OUT: &str = "a symbolic link leads out of the project; put the file itself into it";
+
+/// What is wrong with a link that is listed.
+const LINK_OUT: &str = "is a symbolic link that leads out of the project; put what it leads to into it";
+
 /// How much of a streamed file is looked at together; little in tests, so that parts end everywhere.
 const PART: usize = if cfg!(test) { 61 } else { 1 << 16 };
 
@@ -83,34 +95,33 @@ impl Disk {
         path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
     }
 
-    /// The place of a file with what stands there; nothing is read through a link that leads out of the project.
-    fn place(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+    /// The path at which a file really lies, with what stands there; nothing is read through a link that leads out of the
+    /// project.
+    fn find(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
         let mut place = self.root.clone();
         let mut about = None;
         // Where there is no link on the way, the way from the root of the machine need not be looked at.
         for part in path.components() {
-            let Utf8Component::Normal(name) = part else { return self.behind_links(path) };
+            let Utf8Component::Normal(name) = part else { return self.find_behind_links(path) };
             place.push(name);
             let found = std::fs::symlink_metadata(&place)?;
             if found.is_symlink() {
-                return self.behind_links(path);
+                return self.find_behind_links(path);
             }
             about = Some(found);
         }
         match about {
-            Some(about) => Ok((place, about)),
-            None => self.behind_links(path),
+            Some(about) => Ok((path.components().collect(), about)),
+            None => self.find_behind_links(path),
         }
     }
 
-    fn behind_links(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+    fn find_behind_links(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
         let place = self.root.join(path).canonicalize_utf8()?;
-        if !place.starts_with(self.root.canonicalize_utf8()?) {
-            let why = "a symbolic link leads out of the project; put the file itself into it";
-            return Err(io::Error::other(why));
-        }
         let about = std::fs::metadata(&place)?;
-        Ok((place, about))
+        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
+        let inside = inside.map_err(|_| io::Error::other(LEADS_OUT))?;
+        Ok((inside.to_owned(), about))
     }
 
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
@@ -149,21 +160,25 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        let (place, about) = self.place(path)?;
+        let (real, about) = self.find(path)?;
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
         if !about.is_file() && !about.is_dir() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        std::fs::read(place)
+        std::fs::read(self.root.join(real))
+    }
+
+    fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        Ok(self.find(path)?.0)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let (place, about) = self.place(path)?;
+        let (real, about) = self.find(path)?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
         }
-        Ok(Some(Arc::new(std::fs::File::open(place)?)))
+        Ok(Some(Arc::new(std::fs::File::open(self.root.join(real))?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -177,10 +192,9 @@ impl World for Disk {
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
             if entry.path_is_symlink() && leads_out(entry.path())? {
-                let why = "is a symbolic link that leads out of the project; put what it leads to into it";
-                return Err(io::Error::other(self.wrong(entry.path(), why)));
+                return Err(io::Error::other(self.wrong(entry.path(), LINK_OUT)));
             }
-            if !entry.file_type().is_file() {
+            if entry.file_type().is_dir() {
                 continue;
             }
             let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
@@ -360,7 +374,8 @@ impl SourceFile {
         Self { path, content, lines: OnceLock::new() }
     }
 
-    fn is_streamed(&self) -> bool {
+    /// Whether it is not held.
+    pub(crate) fn is_streamed(&self) -> bool {
         matches!(self.content, Content::Streamed(_))
     }
 
@@ -601,6 +616,14 @@ impl Sources {
                 .hint("run the command again")
         };
         self.files.iter().filter(differs).map(report).collect()
+    }
+
+    /// The files that really lie in a folder, to which only links lead.
+    pub fn linked_into(&self, world: &dyn World, folder: &Utf8Path) -> impl Iterator<Item = &Utf8Path> {
+        let paths = self.files.iter().map(|file| &*file.path);
+        paths.filter(move |path| {
+            !path.starts_with(folder) && world.real(path).is_ok_and(|real| real.starts_with(folder))
+        })
     }
 
     /// All files with their numbers, in the order in which they were read.

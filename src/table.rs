@@ -38,6 +38,7 @@ pub use column::{Column, ColumnType};
 pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
 pub use types::Fault;
+pub(crate) use types::is_ssh_public_key;
 pub use value::Value;
 pub(crate) use walk::{CellRef, Passing};
 

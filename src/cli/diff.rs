@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::explain::Resolver;
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::plan::Planned;
-use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
+use crate::report::{self, ArtifactChange, Reached, ReachedArtifact, Review, Reviewed, Status};
 use crate::source::{Disk, Sources};
 
 mod revisions;
@@ -161,17 +161,17 @@ impl Diff {
             }
             session.causes = causes;
         } else {
-            session.causes = causes;
+            (session.causes, session.reached) = (causes, reached);
         }
         for note in &notes {
-            session.say(note)?;
+            session.remark(note)?;
         }
         if differs && files.is_empty() {
-            session.say(
+            session.remark(
                 "the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`",
             )?;
         } else if !differs {
-            session.say("no differences")?;
+            session.remark("no differences")?;
         }
         session.report(if differs { Status::Differs } else { Status::Clean }, list, NOTHING)
     }
@@ -185,7 +185,8 @@ impl Diff {
         let all = compare(session, &root, &disk, &compilation, &gone, &self.part)?;
 
         let changes = all.iter().flat_map(|compared| &compared.changes.list);
-        let wanted = self.wanted(session, &root, &changes.map(|change| &*change.path).collect::<Vec<_>>())?;
+        let paths: Vec<&Utf8Path> = changes.map(|change| &*change.path).collect();
+        let wanted = self.wanted(session, &root, &paths, &[&compilation])?;
         let mut comparison = Comparison::default();
         let mut made = Vec::new();
         for compared in &all {
@@ -213,20 +214,43 @@ impl Diff {
     }
 
     /// The artifacts that the command line asks for, of those that there are.
-    fn wanted(&self, session: &mut Session, root: &Utf8Path, all: &[&Utf8Path]) -> Option<Wanted> {
+    fn wanted(
+        &self,
+        session: &mut Session,
+        root: &Utf8Path,
+        all: &[&Utf8Path],
+        compilations: &[&Compilation],
+    ) -> Option<Wanted> {
         let wanted = Wanted(self.paths.iter().map(|path| below(root, path)).collect());
         for wanted in &wanted.0 {
-            if !all.iter().any(|path| path.starts_with(wanted)) {
-                let message = format!("`{wanted}` is no artifact and no folder of artifacts");
-                let near = nearest_path(wanted, all.iter().copied());
-                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`confwright list` names the artifacts".to_owned(),
-                }));
+            if all.iter().any(|path| path.starts_with(wanted)) {
+                continue;
             }
+            if let Some(name) = compilations.iter().find_map(|compilation| left_out(wanted, compilation)) {
+                let message = format!(
+                    "`{wanted}` belongs to the environment `{name}`, which `--environment` leaves out"
+                );
+                let hint = format!("leave `--environment` out, or add `--environment {name}`");
+                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(hint));
+                continue;
+            }
+            let message = format!("`{wanted}` is no artifact and no folder of artifacts");
+            let near = nearest_path(wanted, all.iter().copied());
+            session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`confwright list` names the artifacts".to_owned(),
+            }));
         }
         (!session.diagnostics.has_errors()).then_some(wanted)
     }
+}
+
+/// The environment of the project that a path of the golden tree belongs to, where it is not compiled.
+fn left_out<'c>(path: &Utf8Path, compilation: &'c Compilation) -> Option<&'c str> {
+    let project = &compilation.project;
+    let mut names = project.environments.iter().map(|declared| declared.name.as_str());
+    let compiled = |name: &str| compilation.environments.iter().any(|environment| environment.name == name);
+    names.find(|name| !name.is_empty() && path.starts_with(project.golden.join(name)) && !compiled(name))
 }
 
 /// What was compared.
@@ -292,6 +316,9 @@ struct FileDifference {
     modes: Option<(u32, u32)>,
     /// Whether one of the contents is so long that causes are not looked for.
     large: bool,
+    /// What it decides, and what makes a host use it, where that is said.
+    about: Option<String>,
+    apply: Option<String>,
     old: Vec<u8>,
     new: Vec<u8>,
 }
@@ -342,6 +369,7 @@ fn difference<'a>(
     let environment = compared.environment;
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
     let planned = planned(environment, &change.path);
+    let declared = planned.and_then(|planned| environment.declaration(planned));
     let target = match planned {
         Some(planned) => planned.target.clone(),
         None => {
@@ -367,6 +395,8 @@ fn difference<'a>(
             if executable { (0o644, 0o755) } else { (0o755, 0o644) }
         }),
         large,
+        about: declared.and_then(|declared| declared.about.clone()),
+        apply: declared.and_then(|declared| declared.apply.clone()),
         old,
         new,
     };
@@ -431,9 +461,9 @@ fn rendered(environment: &Environment, planned: &Planned, sources: &Sources) -> 
 /// The instances that make what differs, with what their targets say of them; `states` are the compilations that
 /// know them, the newest first.
 fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut made: BTreeMap<(&str, &str), Vec<&FileDifference>> = BTreeMap::new();
     for file in files {
-        *counts.entry((&file.environment, &file.target)).or_default() += 1;
+        made.entry((&file.environment, &file.target)).or_default().push(file);
     }
     let found = |environment: &str, name: &str| {
         states.iter().find_map(|state| {
@@ -441,7 +471,7 @@ fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
             state.targets.get(&declared.targets.get(name)?.target.value)
         })
     };
-    let reached = counts.into_iter().map(|((environment, name), artifacts)| {
+    let reached = made.into_iter().map(|((environment, name), files)| {
         let target = found(environment, name);
         let checks = target.into_iter().flat_map(|target| &target.checks);
         Reached {
@@ -449,7 +479,15 @@ fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
             target: name.to_owned(),
             stage: target.map_or("", |target| target.stage.name()),
             checks: checks.map(|check| check.name.value.clone()).collect(),
-            artifacts,
+            artifacts: files
+                .into_iter()
+                .map(|file| ReachedArtifact {
+                    path: file.path.to_string(),
+                    about: file.about.clone().unwrap_or_default(),
+                    // Of one that is no longer made, the target still says it.
+                    apply: file.apply.clone().or_else(|| target.and_then(|target| target.apply.clone())),
+                })
+                .collect(),
         }
     });
     reached.collect()

@@ -4,11 +4,16 @@ use std::fmt::Write as _;
 
 use super::mark::{Emitted, Kind};
 use super::text::invisible;
-use super::{Fault, Refused, Writer};
+use super::{Fault, Follow, Format, Refused, Writer};
 
-pub(super) fn writer() -> Box<dyn Writer> {
-    Box::new(Json::default())
-}
+pub(super) static FORMAT: Format = Format {
+    name: "json",
+    about: "one JSON text (RFC 8259)",
+    values: "is escaped between quotes; bare it becomes a complete literal",
+    strict: true,
+    follow: Follow::Writer(|| Box::new(Json::default())),
+    check: Some(check),
+};
 
 /// Appends a string literal. Characters that do not show are escaped too.
 pub fn write_string(text: &str, out: &mut String) {
@@ -18,7 +23,7 @@ pub fn write_string(text: &str, out: &mut String) {
 }
 
 /// Appends the content of a string literal.
-fn write_content(text: &str, out: &mut String) {
+pub(super) fn write_content(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -226,12 +231,7 @@ pub(super) fn check(artifact: &[u8]) -> Result<(), Fault> {
     match serde_json::from_slice::<serde::de::IgnoredAny>(artifact) {
         Ok(_) => Ok(()),
         Err(error) => {
-            let line_start: usize = artifact
-                .split_inclusive(|byte| *byte == b'\n')
-                .take(error.line().saturating_sub(1))
-                .map(<[u8]>::len)
-                .sum();
-            let offset = (line_start + error.column().saturating_sub(1)).min(artifact.len());
+            let offset = super::offset(artifact, error.line(), error.column());
             let text = error.to_string();
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
             Err(Fault { offset, message: format!("not JSON: {message}") })

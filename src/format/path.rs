@@ -1,11 +1,16 @@
 //! The paths of artifacts: a value is a part of a file's or folder's name.
 
 use super::mark::Emitted;
-use super::{Refused, Writer, text};
+use super::{Follow, Format, Refused, Writer, text};
 
-pub(super) fn writer() -> Box<dyn Writer> {
-    Box::new(Path)
-}
+pub(super) static FORMAT: Format = Format {
+    name: "path",
+    about: "paths of artifacts",
+    values: "is one name: it may hold no `/`",
+    strict: true,
+    follow: Follow::Writer(|| Box::new(Path)),
+    check: None,
+};
 
 struct Path;
 

@@ -1,11 +1,16 @@
 //! Plain text: a value is one piece of one line.
 
 use super::mark::Emitted;
-use super::{Refused, Writer};
+use super::{Follow, Format, Refused, Writer};
 
-pub(super) fn writer() -> Box<dyn Writer> {
-    Box::new(Text)
-}
+pub(super) static FORMAT: Format = Format {
+    name: "text",
+    about: "any text; values may have no line breaks and control characters",
+    values: "is one piece of a line: line breaks, control characters and what makes a line read other than it is are refused",
+    strict: false,
+    follow: Follow::Writer(|| Box::new(Text)),
+    check: None,
+};
 
 struct Text;
 

@@ -994,7 +994,9 @@ fn check_names<'c>(
 fn value_fault(column: &Column, fault: Fault, place: Span, label: String) -> Diagnostic {
     let is_limit = fault.code == &code::TABLE_CONSTRAINT;
     let mut diagnostic = Diagnostic::error(fault.code, fault.message).at(place, label);
-    if let Some(span) = column.span.filter(|span| is_limit && *span != place) {
+    if let Some(span) = fault.required {
+        diagnostic = diagnostic.at(span, "the constraint is required here");
+    } else if let Some(span) = column.span.filter(|span| is_limit && *span != place) {
         diagnostic = diagnostic.at(span, "the constraint is declared here");
     }
     diagnostic.hints.extend(fault.hint);

@@ -267,13 +267,34 @@ fn output_that_cannot_be_printed_does_not_undo_a_render() {
     let status = render(&[]).stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(0));
     run(folder.path(), "check").expect(0);
-    write(folder.path(), "data/mx.csv", std::fs::read(tests().join("cases/_base/data/mx.csv")).unwrap());
-    let output = render(&["--format", "json"]).stdout(full()).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: the output cannot be written"));
-    run(folder.path(), "check").expect(0);
+    for arguments in [&[][..], &["--format", "json"]] {
+        let base = std::fs::read(tests().join("cases/_base/data/mx.csv")).unwrap();
+        write(folder.path(), "data/mx.csv", base);
+        run(folder.path(), "render").expect(0);
+        change(folder.path());
+        let output = render(arguments).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: the output cannot be written"));
+        run(folder.path(), "check").expect(0);
+    }
     // What was not written is told as ever.
     write(folder.path(), "data/mx.csv", "broken");
     let status = render(&["--format", "json"]).stdout(full()).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn a_pipe_is_no_source() {
+    for path in ["confwright.toml", "templates/mta/target.toml", "templates/mta/main.cf.tera", "data/mx.csv"]
+    {
+        let folder = base();
+        let place = folder.path().join(path);
+        std::fs::remove_file(&place).unwrap();
+        assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+        // It would wait for a writer.
+        let output = confwright(folder.path()).arg("render").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path}: {stderr}");
+        assert!(stderr.contains("it is not a regular file"), "{path}: {stderr}");
+    }
 }

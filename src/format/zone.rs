@@ -1,0 +1,74 @@
+//! Zones of the DNS (RFC 1035, section 5): records of words, which parentheses carry over the ends of lines.
+//!
+//! A character-string holds 255 bytes (RFC 1035, section 3.3): what is longer goes on in another.
+
+use hickory_proto::rr::Name;
+use hickory_proto::serialize::txt::Parser;
+
+use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, fault, statements};
+use super::{Fault, Follow, Format};
+
+pub(super) static FORMAT: Format = Format {
+    name: "zone",
+    about: "DNS zones (RFC 1035)",
+    values: "is one word; escaped between quotes, and divided at 255 bytes",
+    strict: true,
+    follow: Follow::Lexis(&LEXIS),
+    check: Some(check),
+};
+
+static LEXIS: Lexis = Lexis {
+    place: "a zone",
+    comments: b";",
+    comment_at: CommentAt::Anywhere,
+    quotes: &[Quote {
+        open: b'"',
+        close: b'"',
+        escapes: true,
+        within: true,
+        write: |character, out| {
+            match character {
+                '"' | '\\' => out.extend(['\\', character]),
+                ' '..='~' => out.push(character),
+                _ => {
+                    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                        out.push_str(&format!("\\{byte:03}"));
+                    }
+                }
+            }
+            !character.is_control()
+        },
+        limit: Some(255),
+    }],
+    escapes: true,
+    assigns: false,
+    lines: Lines::Grouped,
+    ends: b"",
+    words: |_| &WORD,
+};
+
+/// A name, an address or a number; `@` is the origin, `$` begins a directive.
+static WORD: Words = Words {
+    allowed: |character| character.is_ascii_graphic() && !matches!(character, '@' | '$'),
+    reserved: &["IN", "CH", "HS", "in", "ch", "hs"],
+    leading: "",
+    ..Words::WORD
+};
+
+fn check(artifact: &[u8]) -> Result<(), Fault> {
+    let text = super::utf8(artifact)?;
+    for record in statements(&LEXIS, artifact)? {
+        if record.word(0).starts_with('$') {
+            continue;
+        }
+        let start = record.at();
+        let has_owner = start == 0 || text[..start].ends_with('\n');
+        let written = &text[start..record.end_at];
+        let alone = format!("$TTL 1\n{}{written}\n", if has_owner { "" } else { "@ " });
+        // A part of a zone may leave the origin to the file that includes it.
+        if let Err(error) = Parser::new(alone, None, Some(Name::root())).parse() {
+            return Err(fault(&record, format!("this is no record: {error}")));
+        }
+    }
+    Ok(())
+}
