@@ -23,7 +23,7 @@ use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Entrance, View};
 use crate::template::data;
 use crate::template::engine::{Failure, Refused};
-use crate::template::library::Unparsed;
+use crate::template::library::{Template, Unparsed};
 use crate::template::lists::Lists;
 use crate::template::ready::{Failed, Ready, Setting};
 use crate::template::segment::Facts;
@@ -648,6 +648,11 @@ impl Environment {
     pub fn declaration(&self, planned: &Planned) -> Option<&Artifact> {
         let declared = &self.producers.get(planned.producer)?.artifacts;
         declared.iter().find(|artifact| artifact.path.span == planned.span)
+    }
+
+    /// The templates that an artifact of the plan may be made from.
+    pub(crate) fn templates(&self, planned: &Planned) -> &[Template] {
+        &self.producers[planned.producer].templates.library.templates
     }
 
     /// How many templates have programs.

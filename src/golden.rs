@@ -16,6 +16,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::manifest::{
     Entry, Fingerprint, MANIFEST, Manifest, PENDING, Pending, RESERVED, STAGING, SUMS, Sha256, check_path,
 };
+use crate::source::has_conflict;
 
 mod hashing;
 
@@ -29,6 +30,9 @@ const GUARDED: usize = 10;
 
 /// Of the files that are no artifact, this many are named.
 const NAMED: usize = 20;
+
+/// What keeps git from merging golden files by lines.
+const INSTALL: &str = "`confwright merge-driver --install`, once in this clone, has git merge golden files by compiling the merged sources";
 
 /// An artifact that is to be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,6 +276,9 @@ impl Tree {
         if let Some(text) = &tree.manifest_text {
             match Manifest::parse(text) {
                 Ok(manifest) => tree.manifest = manifest,
+                Err(_) if has_conflict(text) => {
+                    tree.broken = Some("there is a merge conflict in it".to_owned());
+                }
                 Err(why) => tree.broken = Some(why),
             }
         }
@@ -469,10 +476,12 @@ impl Tree {
                         .hint("render all targets, which writes it anew"),
                 );
             } else {
-                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
+                let warning = Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
                     self.shown(MANIFEST),
                     "until it is written anew, every file that differs counts as edited",
-                ));
+                );
+                let is_merged = self.manifest_text.as_deref().is_some_and(has_conflict);
+                warnings.push(if is_merged { warning.hint(INSTALL) } else { warning });
             }
         }
         let unknown = self.unknown(|path| {
@@ -531,6 +540,13 @@ impl Tree {
 
     fn edited(&self, path: &str, text: &str) -> Diagnostic {
         let shown = self.shown(path);
+        if self.read(Utf8Path::new(path)).ok().flatten().is_some_and(|bytes| has_conflict(&bytes)) {
+            let message = format!("`{shown}` has a merge conflict in it");
+            return Diagnostic::error(&code::GOLDEN_EDITED, message)
+                .at_file(shown, "it is not what was rendered last, nor what is rendered now")
+                .hint("once the sources are merged, `confwright render --force` writes it anew")
+                .hint(INSTALL);
+        }
         let diagnostic = Diagnostic::error(&code::GOLDEN_EDITED, format!("`{shown}` was edited by hand"))
             .at_file(shown, text)
             .hint("move the edit into a template or a table; `confwright render --force` throws it away");

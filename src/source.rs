@@ -533,6 +533,11 @@ impl SourceFile {
     }
 }
 
+/// Whether a text has the marks of a merge in it that was left unresolved.
+pub(crate) fn has_conflict(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| conflict(text, true).is_some())
+}
+
 /// Where a version control system first marks a side of a conflict in a text, which begins a line or not. `=======` alone
 /// may be an underline.
 fn conflict(text: &str, at_line: bool) -> Option<usize> {

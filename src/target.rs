@@ -469,6 +469,10 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
         Some(_) => {
             error(format!("mode `{}` does not let the owner read the file", mode.value), "at least 0400")
         }
+        None if matches!(u32::from_str_radix(&mode.value, 8), Ok(0o1000..=0o7777)) => error(
+            format!("mode `{}` has more than permissions", mode.value),
+            "at most 0777: no set-user-ID, set-group-ID or sticky bit",
+        ),
         None => error(format!("`{}` is not a mode", mode.value), "octal digits, such as \"0644\""),
     }
 }

@@ -18,7 +18,7 @@ use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::finding;
-use crate::golden::{ChangeKind, Changes};
+use crate::golden::{ChangeKind, Changes, Tree};
 use crate::project::{Allow, Project};
 use crate::report::Status;
 use crate::source::{self, Disk};
@@ -75,7 +75,7 @@ impl Check {
         let mut allowed = compilation.allowed.clone();
         for compared in &all {
             differs |= !compared.changes.is_clean();
-            session.diagnostics.extend(stale(&compared.changes));
+            session.diagnostics.extend(stale(&compared.tree, &compared.changes));
             session.diagnostics.append(compared.changes.edited.clone());
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
@@ -184,7 +184,7 @@ fn up_to_date(count: usize) -> String {
 }
 
 /// What of a golden tree is not what the sources give, but for files that were edited by hand.
-fn stale(changes: &Changes) -> Vec<Diagnostic> {
+fn stale(tree: &Tree, changes: &Changes) -> Vec<Diagnostic> {
     let mut list = Vec::new();
     for change in &changes.list {
         let what = match change.change {
@@ -208,8 +208,10 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
         changes.stale.as_slice()
     };
     for path in stale {
+        let there = path.strip_prefix(tree.folder()).is_ok_and(|name| tree.kind(name.as_str()).is_some());
+        let what = if there { "does not describe the artifacts" } else { "is missing" };
         list.push(
-            Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` does not describe the artifacts"))
+            Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` {what}"))
                 .at_file(path.clone(), "")
                 .hint("run `confwright render` and commit the result"),
         );

@@ -106,7 +106,7 @@ impl Explain {
                 session.out.flush()?;
                 session.warn(&stale)?;
             }
-            Found::Reached { what, reached } => {
+            Found::Reached { what, is_many, reached } => {
                 if session.output == Output::Json {
                     return session_json(session, &query.path, Vec::new(), reached, &[]);
                 }
@@ -122,9 +122,10 @@ impl Explain {
                     }
                 }
                 let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+                let reaches = if is_many { "reach" } else { "reaches" };
                 let summary = match artifacts.len() {
-                    0 => format!("{what} reaches no line of any artifact"),
-                    count => format!("{what} reaches {lines} of {}", artifacts_of(count)),
+                    0 => format!("{what} {reaches} no line of any artifact"),
+                    count => format!("{what} {reaches} {lines} of {}", artifacts_of(count)),
                 };
                 session.remark(&summary)?;
             }

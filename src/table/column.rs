@@ -325,7 +325,9 @@ impl Column {
     pub fn resolve(name: &str, spec: &ColumnSpec, span: Option<Span>, diagnostics: &mut Diagnostics) -> Self {
         let fields = spec.fields();
         let mut resolver = Resolver { name, span, diagnostics };
+        let known = resolver.diagnostics.len();
         let ty = resolver.ty(&fields);
+        let is_wrong = resolver.diagnostics.len() > known;
         let mut column = Self {
             ty,
             unique: fields.unique,
@@ -345,6 +347,10 @@ impl Column {
                     column.default = Some(Value::Absent);
                 }
             }
+        }
+        if is_wrong {
+            // Nor is it one where the type is wrong.
+            column.default.get_or_insert(Value::Absent);
         }
         column
     }
@@ -429,7 +435,13 @@ impl Column {
             }
             _ => fault,
         })?;
-        self.check(&value, &|| text.to_owned())?;
+        self.check(&value, &|| text.to_owned()).map_err(|fault| {
+            let bare = types::trimmed(text).and_then(|bare| self.convert(&bare).ok());
+            match bare.filter(|bare| self.check(bare, &String::new).is_ok()) {
+                Some(_) => fault.hint("remove the white space around it"),
+                None => fault,
+            }
+        })?;
         Ok(value)
     }
 
