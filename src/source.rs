@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::Metadata;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use crate::diagnostic::{Diagnostic, code};
 
@@ -94,9 +95,33 @@ impl Disk {
         path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
     }
 
-    /// The place of a file; nothing is read through a link that leads out of the project.
-    fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        Ok(self.root.join(self.real(path)?))
+    /// The path at which a file really lies, with what stands there; nothing is read through a link that leads out of the
+    /// project.
+    fn find(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+        let mut place = self.root.clone();
+        let mut about = None;
+        // Where there is no link on the way, the way from the root of the machine need not be looked at.
+        for part in path.components() {
+            let Utf8Component::Normal(name) = part else { return self.find_behind_links(path) };
+            place.push(name);
+            let found = std::fs::symlink_metadata(&place)?;
+            if found.is_symlink() {
+                return self.find_behind_links(path);
+            }
+            about = Some(found);
+        }
+        match about {
+            Some(about) => Ok((path.components().collect(), about)),
+            None => self.find_behind_links(path),
+        }
+    }
+
+    fn find_behind_links(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+        let place = self.root.join(path).canonicalize_utf8()?;
+        let about = std::fs::metadata(&place)?;
+        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
+        let inside = inside.map_err(|_| io::Error::other(LEADS_OUT))?;
+        Ok((inside.to_owned(), about))
     }
 
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
@@ -135,27 +160,25 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        let kind = std::fs::metadata(self.root.join(path))?.file_type();
+        let (real, about) = self.find(path)?;
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
-        if !kind.is_file() && !kind.is_dir() {
+        if !about.is_file() && !about.is_dir() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        std::fs::read(self.place(path)?)
+        std::fs::read(self.root.join(real))
     }
 
     fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        let place = self.root.join(path).canonicalize_utf8()?;
-        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
-        inside.map(Utf8Path::to_owned).map_err(|_| io::Error::other(LEADS_OUT))
+        Ok(self.find(path)?.0)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let about = std::fs::metadata(self.root.join(path))?;
+        let (real, about) = self.find(path)?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
         }
-        Ok(Some(Arc::new(std::fs::File::open(self.place(path)?)?)))
+        Ok(Some(Arc::new(std::fs::File::open(self.root.join(real))?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -163,11 +186,12 @@ impl World for Disk {
         if !top.is_dir() {
             return Ok(Vec::new());
         }
-        let root = self.root.canonicalize()?;
+        let leads_out =
+            |link: &Path| io::Result::Ok(!link.canonicalize()?.starts_with(self.root.canonicalize()?));
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
-            if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
+            if entry.path_is_symlink() && leads_out(entry.path())? {
                 return Err(io::Error::other(self.wrong(entry.path(), LINK_OUT)));
             }
             if entry.file_type().is_dir() {

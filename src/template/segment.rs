@@ -243,6 +243,8 @@ struct Comprehension {
 struct Call {
     implementation: filter::Implementation,
     arguments: Arguments,
+    /// What it makes of text, where nothing else has to be known.
+    of_text: Option<filter::OfText>,
     /// Of one behind which captured text keeps its parts, what is noted of them; only to be traced.
     kept: Option<Arc<Passed>>,
 }

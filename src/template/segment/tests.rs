@@ -489,6 +489,8 @@ mod sound {
                 "mx[loop.index0].note",
                 "r.tags[0]",
                 "(r.peers | json | upper)",
+                "(r.ip6 | default(value='-'))",
+                "(r.host.rack | default(value='', boolean=true))",
             ]);
         }
         let leaf = prop::sample::select(leaves).prop_map(str::to_owned);
@@ -498,6 +500,7 @@ mod sound {
                 inner.clone().prop_map(|a| format!("({a} | upper)")),
                 inner.clone().prop_map(|a| format!("({a} | replace(from='x', to='é'))")),
                 inner.clone().prop_map(|a| format!("({a} | truncate(length=9))")),
+                inner.clone().prop_map(|a| format!("({a} | trim(pat='l') | lower)")),
                 inner.clone().prop_map(|a| format!("({a} | capitalize)")),
                 (condition(looped), inner.clone(), inner)
                     .prop_map(|(c, a, b)| format!("({a} if {c} else {b})")),
@@ -516,6 +519,8 @@ mod sound {
                 "r.ip6",
                 "r.port > 25",
                 "r.host.rack is defined",
+                "(r.note | upper) == 'X Y'",
+                "(r.host.rack | default(value='') | trim)",
             ]);
         }
         prop::sample::select(leaves).prop_map(str::to_owned).boxed()
