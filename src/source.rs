@@ -68,6 +68,9 @@ impl Stream for std::fs::File {
 /// From which length on a file of rows is not held.
 const LONG: u64 = 1 << 20;
 
+/// Why a device or a pipe is not read.
+const NOT_REGULAR: &str = "it is not a regular file";
+
 /// Why nothing is read through a link.
 const LEADS_OUT: &str = "a symbolic link leads out of the project; put the file itself into it";
 
@@ -120,7 +123,8 @@ impl Disk {
         let place = self.root.join(path).canonicalize_utf8()?;
         let about = std::fs::metadata(&place)?;
         let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
-        let inside = inside.map_err(|_| io::Error::other(LEADS_OUT))?;
+        let is_usual = about.is_file() || about.is_dir();
+        let inside = inside.map_err(|_| io::Error::other(if is_usual { LEADS_OUT } else { NOT_REGULAR }))?;
         Ok((inside.to_owned(), about))
     }
 
@@ -163,7 +167,7 @@ impl World for Disk {
         let (real, about) = self.find(path)?;
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
         if !about.is_file() && !about.is_dir() {
-            return Err(io::Error::other("it is not a regular file"));
+            return Err(io::Error::other(NOT_REGULAR));
         }
         std::fs::read(self.root.join(real))
     }
