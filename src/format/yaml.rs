@@ -49,6 +49,8 @@ struct Yaml {
     blank: bool,
     /// The column at which the line begins.
     indent: usize,
+    /// The columns of the keys and signs that the text stands behind, and of the line, the outermost first.
+    indents: Vec<usize>,
     /// In a block scalar: the column of the line that opened it, and that of its text, once it is known.
     opened: usize,
     text: Option<usize>,
@@ -73,6 +75,7 @@ impl Default for Yaml {
             column: 0,
             blank: true,
             indent: 0,
+            indents: Vec::new(),
             opened: 0,
             text: None,
             scalar: (0, false),
@@ -98,6 +101,9 @@ impl Yaml {
             return Err(joined());
         }
         self.colon = false;
+        if self.place == (Place::Plain { sign: true }) && byte.is_ascii_whitespace() && self.depth == 0 {
+            self.enter(self.scalar.0);
+        }
         if byte == b'\n' {
             self.line_end();
         } else {
@@ -113,9 +119,10 @@ impl Yaml {
 
     fn line_end(&mut self) {
         if matches!(self.place, Place::Plain { sign: false }) || self.glue {
-            // Behind a key or a sign only what stands further in.
+            // Behind a key or a sign only what stands further in; alone, what stands further in than the lines around.
             let (column, _) = self.scalar;
-            self.plain = Some(if column == self.indent { column } else { self.indent + 1 });
+            let around = self.indents.iter().rev().nth(usize::from(column == self.indent));
+            self.plain = Some(around.map_or(0, |around| around + 1));
         } else if !self.blank {
             self.plain = None;
         }
@@ -132,6 +139,12 @@ impl Yaml {
         (self.column, self.blank, self.glue, self.escaped) = (0, true, false, false);
     }
 
+    /// What follows stands behind a column.
+    fn enter(&mut self, column: usize) {
+        self.indents.retain(|outer| *outer < column);
+        self.indents.push(column);
+    }
+
     /// The first of a line that is not white space.
     fn line_start(&mut self) -> Result<(), Refused> {
         self.blank = false;
@@ -141,6 +154,9 @@ impl Yaml {
             if self.column < begins || begins <= self.opened && (begins, self.opened) != (0, 0) {
                 self.place = Place::Node;
             }
+        }
+        if self.place == Place::Node {
+            self.enter(self.column);
         }
         if self.place == Place::Node
             && self.plain.is_some_and(|column| self.column >= column || self.depth > 0)

@@ -460,6 +460,9 @@ const YAML: &[&str] = &[
     "? §\n: §\n",
     "a: [\"§\"]\nb: §\n",
     "a: §  # x\n",
+    "- a:\n    §\n  b: §\n",
+    "- - §\n  - §\n- §\n",
+    "a:\n  - b: §\n    c: [§]\nd: §\n",
 ];
 
 const TOML: &[&str] = &[
@@ -576,6 +579,17 @@ proptest! {
             && let Some(parts) = xml(&harmless, Some(&value))
         {
             prop_assert_eq!(xml(&text, None), Some(parts), "{:?} {:?}", xml_template, text);
+        }
+    }
+}
+
+#[test]
+fn templates_of_trees_take_values() {
+    for (format, templates) in [("yaml", YAML), ("toml", TOML), ("xml", XML)] {
+        for template in templates {
+            let written = render(format, template, Kind::Text, HARMLESS);
+            let checked = written.map(|artifact| find(format).unwrap().check(artifact.as_bytes()));
+            assert_eq!(checked, Ok(Ok(())), "{template}");
         }
     }
 }
