@@ -5,7 +5,6 @@ mod completions;
 mod determinism;
 mod diff;
 mod explain;
-mod fingerprint;
 mod list;
 mod man;
 mod merge_driver;
@@ -33,6 +32,7 @@ use session::Session;
     version,
     after_help = "Exit status: 0 clean; 1 golden differs or something was found; 2 the command line, the project, its \
                   data, templates or rules are wrong, or it was interrupted, and nothing was written.\n\n\
+                  Results go to standard output, diagnostics and remarks to standard error.\n\n\
                   Examples:\n  confwright new mail --target postfix   make a project\n  \
                   confwright -C mail render              compile it and write golden/\n  \
                   confwright -C mail diff                what a render would change\n  \
@@ -94,8 +94,14 @@ enum Color {
 enum Any {
     #[command(flatten)]
     Known(Command),
+    /// What `check --deterministic` has its child processes do
     #[command(hide = true)]
-    Fingerprint(fingerprint::Fingerprint),
+    RenderInto {
+        /// Write the golden trees below this folder, and nothing into the project
+        into: Utf8PathBuf,
+        #[command(flatten)]
+        render: render::Render,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -234,7 +240,10 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Explain(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
         Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
-        Any::Fingerprint(command) => command.run(&mut session),
+        Any::RenderInto { into, mut render } => {
+            render.into = Some(into);
+            render.run(&mut session)
+        }
         Any::Known(Command::Completions(command)) => command.run(&mut session),
         Any::Known(Command::Man(command)) => command.run(&mut session),
         Any::Known(Command::Schema(command)) => command.run(&mut session),

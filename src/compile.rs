@@ -35,6 +35,8 @@ pub(crate) mod derive;
 mod trace;
 pub(crate) mod view;
 
+pub(crate) use trace::MOST_CELLS;
+
 pub use crate::template::ready::Renderer;
 
 /// Which part of a project is compiled, and by what.
@@ -288,6 +290,13 @@ pub fn prepare(
     }
     diagnostics.append(found.merge(&compilation.project, count));
     compilation.used = used;
+    let golden = &compilation.project.golden;
+    diagnostics.extend(sources.linked_into(world, golden).map(|path| {
+        let message = format!("a symbolic link leads from `{path}`, an input, into the golden folder");
+        Diagnostic::error(&code::SOURCE_READ, message)
+            .at_file(path, "")
+            .hint(format!("keep inputs where no render writes, outside of `{golden}`"))
+    }));
     if diagnostics.has_errors() {
         return None;
     }
@@ -750,31 +759,6 @@ impl Environment {
     /// The instances of targets that make artifacts here; the project itself is "".
     pub fn targets(&self) -> BTreeSet<String> {
         self.producers.iter().map(|producer| producer.name.clone()).collect()
-    }
-
-    /// The structural faults of artifacts whose format has a structure.
-    pub fn check_structure(&self, sources: &Sources) -> Vec<Diagnostic> {
-        let mut faults = Vec::new();
-        for planned in self.artifacts.iter().filter(|planned| planned.format.strict) {
-            let mut bytes = Vec::new();
-            if self.render(planned, sources, &mut bytes).is_err() {
-                continue;
-            }
-            if let Err(fault) = planned.format.check(&bytes) {
-                let line =
-                    bytes[..fault.offset.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count() + 1;
-                let path = self.folder.join(&planned.path);
-                faults.push(
-                    Diagnostic::error(
-                        &code::FORMAT_STRUCTURE,
-                        format!("line {line} of `{path}` is not well-formed: {}", fault.message),
-                    )
-                    .at_file(path, "")
-                    .at(planned.span, "its format is declared here"),
-                );
-            }
-        }
-        faults
     }
 
     /// How many templates have programs.

@@ -1,27 +1,27 @@
 //! Whether a project compiles to the same bytes every time, and what changes them if not.
 //!
 //! A [`Compiled`] is a compile with the hash of each artifact. [`Compiled::repeat`] compares it with compiles from
-//! nothing in this process; [`Compiled::compare`] takes the hashes that another process found while one thing
-//! about it was different, and [`Compiled::leaks`] what a [`Canary`] in its environment showed. Processes are the
-//! command line's to start.
+//! nothing in this process; [`Compiled::compare`] takes the files that another process wrote while one thing
+//! about it was different, and [`Compiled::leaks`] tells what a [`Canary`] in its environment showed. Processes are
+//! the command line's to start, and [`Compiled::written`] reads what they leave.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use serde::{Deserialize, Serialize};
 
 use crate::compile::{self, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::manifest::{Fingerprint, Sha256};
+use crate::golden::look;
+use crate::manifest::{Fingerprint, RESERVED, Sha256};
 use crate::plan::Planned;
-use crate::project::Project;
-use crate::source::{Sources, World};
+use crate::source::{Disk, Sources, World};
 
 /// How often a project is compiled in one process. A map of two keys has the same order in two compiles half of
 /// the time, in this many never.
@@ -36,7 +36,7 @@ const ATTEMPTS: usize = 8;
 const REPORT: &str = "no project can cause this: please report it, with the template";
 
 /// What a compile made of one artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Print {
     /// Its path, relative to the project's root.
     pub path: Utf8PathBuf,
@@ -45,7 +45,6 @@ pub struct Print {
     /// The hash of its bytes.
     pub sha256: Sha256,
     /// The needle of the canary that was found in it; [`usize::MAX`] if only a part of one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needle: Option<usize>,
 }
 
@@ -59,16 +58,6 @@ impl Canary {
         // The keys of a hash map are the random numbers that the standard library has.
         let [one, other] = [0, 1].map(|number: u8| RandomState::new().hash_one(number));
         Self(format!("canary{one:016x}{other:016x}n"))
-    }
-
-    /// The one that another process made.
-    pub fn of(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Its text, without a number.
-    pub fn text(&self) -> &str {
-        &self.0
     }
 
     /// The value for a variable.
@@ -96,30 +85,16 @@ pub struct Compiled<'a> {
 type Artifact<'a> = (&'a Environment, &'a Planned);
 
 impl<'a> Compiled<'a> {
-    /// Renders every artifact and looks for the needles of a canary in it.
-    pub fn new(
-        compilation: &'a Compilation,
-        sources: &'a Sources,
-        canary: Option<&Canary>,
-    ) -> Result<Self, RenderFailure> {
+    /// Renders every artifact.
+    pub fn new(compilation: &'a Compilation, sources: &'a Sources) -> Result<Self, RenderFailure> {
         let mut compiled = Self { compilation, sources, prints: BTreeMap::new() };
         for environment in &compilation.environments {
             for planned in &environment.artifacts {
                 let path = environment.folder.join(&planned.path);
                 let mut hash = Fingerprint::default();
-                let needle = match canary {
-                    None => {
-                        environment.render(planned, sources, &mut hash)?;
-                        None
-                    }
-                    Some(canary) => {
-                        let mut bytes = Vec::new();
-                        environment.render(planned, sources, &mut bytes)?;
-                        hash.update(&bytes);
-                        canary.find(path.as_str().as_bytes()).or_else(|| canary.find(&bytes))
-                    }
-                };
-                let print = Print { path: path.clone(), mode: planned.mode, sha256: hash.sha256(), needle };
+                environment.render(planned, sources, &mut hash)?;
+                let print =
+                    Print { path: path.clone(), mode: planned.mode, sha256: hash.sha256(), needle: None };
                 compiled.prints.insert(path, (print, (environment, planned)));
             }
         }
@@ -131,9 +106,28 @@ impl<'a> Compiled<'a> {
         self.prints.values().map(|(print, _)| print)
     }
 
-    /// The project that it compiled.
-    pub fn project(&self) -> &Project {
-        &self.compilation.project
+    /// The artifacts in the golden trees that another process has written below a folder, as they lie there, and the
+    /// needles of a canary that are in them.
+    pub fn written(&self, folder: &Utf8Path, canary: Option<&Canary>) -> io::Result<Vec<Print>> {
+        let disk = Disk::new(folder);
+        let own: BTreeSet<Utf8PathBuf> = (self.compilation.environments.iter())
+            .flat_map(|environment| RESERVED.map(|name| environment.folder.join(name)))
+            .collect();
+        let mut prints = Vec::new();
+        for path in disk.list(&self.compilation.project.golden)? {
+            if own.contains(&path) {
+                continue;
+            }
+            let metadata = look(&folder.join(&path))?.ok_or(io::ErrorKind::NotFound)?;
+            let bytes = disk.read(&path)?;
+            let mut hash = Fingerprint::default();
+            hash.update(&bytes);
+            let needle = canary
+                .and_then(|canary| canary.find(path.as_str().as_bytes()).or_else(|| canary.find(&bytes)));
+            let mode = metadata.mode() & 0o7777;
+            prints.push(Print { path, mode, sha256: hash.sha256(), needle });
+        }
+        Ok(prints)
     }
 
     /// Renders one artifact again; nothing if that fails or there is none.
@@ -163,7 +157,7 @@ impl<'a> Compiled<'a> {
             let what = format!("compile {number} of {compiles} in one process");
             let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
             let again = compile::prepare(world, &mut sources, selection, extend, &mut diagnostics);
-            let again = again.as_ref().map(|compilation| Compiled::new(compilation, &sources, None));
+            let again = again.as_ref().map(|compilation| Compiled::new(compilation, &sources));
             let why = match again {
                 Some(Ok(again)) => {
                     let prints = again.prints().cloned();
@@ -183,13 +177,13 @@ impl<'a> Compiled<'a> {
 
     /// Compares with what was made while one thing was different, the perturbation.
     ///
-    /// `render` makes the bytes of an artifact once more in the same way. Artifacts in `told` are left out, and
+    /// `bytes` gives those of an artifact that was made in that way, or makes it once more. Artifacts in `told` are left out, and
     /// those that are told now are put there.
     pub fn compare(
         &self,
         perturbation: &str,
         prints: impl IntoIterator<Item = Print>,
-        render: &dyn Fn(&Utf8Path) -> Option<Vec<u8>>,
+        bytes: &dyn Fn(&Utf8Path) -> Option<Vec<u8>>,
         told: &mut BTreeSet<Utf8PathBuf>,
     ) -> Vec<Diagnostic> {
         let prints: BTreeMap<Utf8PathBuf, Print> =
@@ -213,7 +207,7 @@ impl<'a> Compiled<'a> {
                     "the mode of `{path}` changes with {perturbation}: it was {:04o} and became {:04o}",
                     mine.mode, other.mode
                 ),
-                (Some(_), Some(_)) => match self.first_line(path, render) {
+                (Some(_), Some(_)) => match self.first_line(path, bytes) {
                     Some(line) => format!("`{path}` changes with {perturbation}: {line}"),
                     None => format!(
                         "`{path}` changes with {perturbation}; when it was rendered {ATTEMPTS} times more, it \
@@ -238,8 +232,8 @@ impl<'a> Compiled<'a> {
     }
 
     /// The first line that differs, with both its texts, if rendering again shows one.
-    fn first_line(&self, path: &Utf8Path, render: &dyn Fn(&Utf8Path) -> Option<Vec<u8>>) -> Option<String> {
-        (0..ATTEMPTS).find_map(|_| first_difference(&self.bytes(path)?, &render(path)?))
+    fn first_line(&self, path: &Utf8Path, bytes: &dyn Fn(&Utf8Path) -> Option<Vec<u8>>) -> Option<String> {
+        (0..ATTEMPTS).find_map(|_| first_difference(&self.bytes(path)?, &bytes(path)?))
     }
 
     /// Tells which artifacts hold a needle; the names of the variables are in the order of the needles.
@@ -282,7 +276,7 @@ impl<'a> Compiled<'a> {
 /// Says that a project which compiles does not under a perturbation.
 pub fn failed(perturbation: &str, why: &str) -> Diagnostic {
     Diagnostic::error(&code::DETERMINISM, format!("the project does not compile with {perturbation}: {why}"))
-        .hint(REPORT)
+        .hint(format!("where the machine is not at fault, {REPORT}"))
 }
 
 /// The first line in which two texts differ, with both sides of it; nothing if they are the same.

@@ -524,42 +524,39 @@ impl<'a> Resolver<'a> {
     }
 
     pub(crate) fn input(&self, input: &Input) -> InputDocument {
-        let of_row = |kind, name: &str, row: &Row, place: Option<Span>, given| InputDocument {
+        let (kind, name, row) = match input {
+            Input::Row(row) => ("row", "", Some(row)),
+            Input::Cell { row, column } => ("cell", &**column, Some(row)),
+            Input::Value(name) => ("value", &**name, None),
+        };
+        let (span, given) = self.written(input);
+        InputDocument {
             kind,
             name: name.to_owned(),
-            row: Some(self.row(row)),
-            place: place.map(|span| self.place(span)),
+            row: row.map(|row| self.row(row)),
+            place: span.map(|span| self.place(span)),
             given,
+        }
+    }
+
+    /// Where something is written, or what says what an empty or derived cell is; and how it is given.
+    pub(crate) fn written(&self, input: &Input) -> (Option<Span>, &'static str) {
+        let (row, column) = match input {
+            Input::Value(name) => return self.value(name),
+            Input::Row(row) => (row, None),
+            Input::Cell { row, column } => (row, Some(column)),
         };
-        match input {
-            Input::Row(row) => {
-                let table = self.environment.tables.get(&row.table);
-                let span = table.and_then(|table| table.row_span(self.sources, row.number));
-                of_row("row", "", row, span, "written")
-            }
-            Input::Cell { row, column } => {
-                let table = self.environment.tables.get(&row.table);
-                let known = table.and_then(|table| Some((table, table.schema().column(column)?)));
-                let Some((table, (number, declared))) = known else {
-                    return of_row("cell", column, row, None, "written");
-                };
-                if declared.expr.is_some() {
-                    return of_row("cell", column, row, declared.span, "derived");
-                }
-                match table.cell_span(self.sources, row.number, number) {
-                    Some(span) if !span.range().is_empty() => {
-                        of_row("cell", column, row, Some(span), "written")
-                    }
-                    span => {
-                        let given = if declared.default.is_some() { "default" } else { "empty" };
-                        of_row("cell", column, row, span.or(declared.span), given)
-                    }
-                }
-            }
-            Input::Value(name) => {
-                let (span, given) = self.value(name);
-                let place = span.map(|span| self.place(span));
-                InputDocument { kind: "value", name: name.to_string(), row: None, place, given }
+        let Some(table) = self.environment.tables.get(&row.table) else { return (None, "written") };
+        let Some(column) = column else { return (table.row_span(self.sources, row.number), "written") };
+        let Some((number, declared)) = table.schema().column(column) else { return (None, "written") };
+        if declared.expr.is_some() {
+            return (declared.span, "derived");
+        }
+        match table.cell_span(self.sources, row.number, number) {
+            Some(span) if !span.range().is_empty() => (Some(span), "written"),
+            span => {
+                let given = if declared.default.is_some() { "default" } else { "empty" };
+                (span.or(declared.span), given)
             }
         }
     }

@@ -72,6 +72,11 @@ impl Format {
     pub fn check(&self, artifact: &[u8]) -> Result<(), Fault> {
         self.check.map_or(Ok(()), |check| check(artifact))
     }
+
+    /// Whether there is anything to judge of a whole artifact.
+    pub fn is_checked(&self) -> bool {
+        self.check.is_some()
+    }
 }
 
 /// A structural fault of an artifact.

@@ -20,6 +20,7 @@
 //! | [`mod@format`] | how values enter the format of an artifact |
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
+//! | `finding` | what is wrong with a rendered artifact, and where that comes from |
 //! | [`cause`] | what makes artifacts differ |
 //! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
@@ -63,6 +64,7 @@ pub mod determinism;
 pub mod diagnostic;
 pub mod document;
 mod explain;
+mod finding;
 pub mod format;
 pub mod golden;
 pub mod manifest;

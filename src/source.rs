@@ -30,6 +30,11 @@ pub trait World {
     /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
 
+    /// The path at which a file really lies, where links lead to it.
+    fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        Ok(path.to_owned())
+    }
+
     /// Opens a file that is too long to be held; nothing for one that is read whole.
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
         let _ = path;
@@ -61,6 +66,12 @@ impl Stream for std::fs::File {
 /// From which length on a file of rows is not held.
 const LONG: u64 = 1 << 20;
 
+/// Why nothing is read through a link.
+const LEADS_OUT: &str = "a symbolic link leads out of the project; put the file itself into it";
+
+/// What is wrong with a link that is listed.
+const LINK_OUT: &str = "is a symbolic link that leads out of the project; put what it leads to into it";
+
 /// How much of a streamed file is looked at together; little in tests, so that parts end everywhere.
 const PART: usize = if cfg!(test) { 61 } else { 1 << 16 };
 
@@ -84,12 +95,7 @@ impl Disk {
 
     /// The place of a file; nothing is read through a link that leads out of the project.
     fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        let place = self.root.join(path).canonicalize_utf8()?;
-        if place.starts_with(self.root.canonicalize_utf8()?) {
-            Ok(place)
-        } else {
-            Err(io::Error::other("a symbolic link leads out of the project; put the file itself into it"))
-        }
+        Ok(self.root.join(self.real(path)?))
     }
 
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
@@ -136,6 +142,12 @@ impl World for Disk {
         std::fs::read(self.place(path)?)
     }
 
+    fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        let place = self.root.join(path).canonicalize_utf8()?;
+        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
+        inside.map(Utf8Path::to_owned).map_err(|_| io::Error::other(LEADS_OUT))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
         let about = std::fs::metadata(self.root.join(path))?;
@@ -155,8 +167,7 @@ impl World for Disk {
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
             if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
-                let why = "is a symbolic link that leads out of the project; put what it leads to into it";
-                return Err(io::Error::other(self.wrong(entry.path(), why)));
+                return Err(io::Error::other(self.wrong(entry.path(), LINK_OUT)));
             }
             if !entry.file_type().is_file() {
                 continue;
@@ -579,6 +590,14 @@ impl Sources {
                 .hint("run the command again")
         };
         self.files.iter().filter(differs).map(report).collect()
+    }
+
+    /// The files that really lie in a folder, to which only links lead.
+    pub fn linked_into(&self, world: &dyn World, folder: &Utf8Path) -> impl Iterator<Item = &Utf8Path> {
+        let paths = self.files.iter().map(|file| &*file.path);
+        paths.filter(move |path| {
+            !path.starts_with(folder) && world.real(path).is_ok_and(|real| real.starts_with(folder))
+        })
     }
 
     /// All files with their numbers, in the order in which they were read.

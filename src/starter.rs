@@ -313,15 +313,10 @@ default_install_hook_types: [pre-commit, pre-merge-commit]
 repos:
   - repo: local
     hooks:
-      - id: confwright-diff
-        name: golden is what the sources give
-        entry: confwright diff
-        language: system
-        pass_filenames: false
-        always_run: true
-      - id: confwright-check
-        name: data, templates, formats and rules
-        entry: confwright check
+      # Where golden differs, the difference tells it all, and the check would tell it again.
+      - id: confwright
+        name: data, templates, formats and rules are right, and golden is what they give
+        entry: sh -c 'confwright diff && confwright check'
         language: system
         pass_filenames: false
         always_run: true

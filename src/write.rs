@@ -27,7 +27,7 @@ use crate::golden::{
 use crate::manifest::{PENDING, STAGING};
 
 mod copy;
-pub use copy::InputCopy;
+pub use copy::{InputCopy, PrivateFolder};
 mod folder;
 mod keep;
 

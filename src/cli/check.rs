@@ -17,6 +17,7 @@ use crate::cache::Clean;
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
+use crate::finding;
 use crate::golden::{ChangeKind, Changes};
 use crate::project::{Allow, Project};
 use crate::report::Status;
@@ -77,7 +78,8 @@ impl Check {
             session.diagnostics.append(compared.changes.edited.clone());
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
-            session.diagnostics.extend(compared.environment.check_structure(&session.sources));
+            let structure = finding::structure(&compilation, compared.environment, &session.sources);
+            session.diagnostics.extend(structure);
             session.diagnostics.extend(unchecked(compared.environment, &compilation.project, &mut allowed));
             for span in &compared.environment.raw {
                 session.diagnostics.push(
@@ -139,7 +141,7 @@ impl Check {
         compilation: &Compilation,
     ) -> io::Result<bool> {
         session.stop_on_signals()?;
-        let compiled = match Compiled::new(compilation, &session.sources, None) {
+        let compiled = match Compiled::new(compilation, &session.sources) {
             Ok(compiled) => compiled,
             Err(RenderFailure::Sink(error)) => return Err(error),
             Err(RenderFailure::Diagnostic(diagnostic)) => {

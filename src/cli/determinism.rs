@@ -1,4 +1,5 @@
-//! The child processes of `confwright check --deterministic`: each differs from the first in one thing.
+//! The child processes of `confwright check --deterministic`: each renders the project into a private folder, and
+//! differs from the first in one thing.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -7,26 +8,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::determinism::{Canary, Compiled, Print, failed};
 use crate::diagnostic::{Diagnostic, code};
-use crate::source::World;
-use crate::write::InputCopy;
+use crate::source::{Disk, World};
+use crate::write::{InputCopy, PrivateFolder};
 
 /// What is changed through variables of the environment, one row a process.
-///
-/// Artifacts are rendered by one thread; the last rows hold it to that, should a library ever start more.
-const VARIABLES: [(&str, &[(&str, &str)]); 7] = [
+const VARIABLES: [(&str, &[(&str, &str)]); 5] = [
     ("the time zone", &[("TZ", "Pacific/Kiritimati")]),
     ("the time zone", &[("TZ", "America/Adak")]),
     ("the locale", &[("LANG", "tr_TR.UTF-8"), ("LANGUAGE", "tr"), ("LC_ALL", "tr_TR.UTF-8")]),
     ("the home directory", &[("HOME", "/nonexistent/home")]),
     ("the user", &[("USER", "somebody"), ("LOGNAME", "somebody")]),
-    ("the number of threads", &[("RAYON_NUM_THREADS", "1")]),
-    ("the number of threads", &[("RAYON_NUM_THREADS", "64")]),
 ];
 
 /// The argument for rendering with Tera alone.
@@ -35,7 +34,7 @@ const TERA: &str = "--engine=tera";
 const UMASKS: [&str; 2] = ["000", "077"];
 
 /// Variables that the canary sets beside those of this process.
-const USUAL: [&str; 24] = [
+const USUAL: [&str; 23] = [
     "DISPLAY",
     "EDITOR",
     "HOME",
@@ -52,7 +51,6 @@ const USUAL: [&str; 24] = [
     "OLDPWD",
     "PATH",
     "PWD",
-    "RAYON_NUM_THREADS",
     "SHELL",
     "SOURCE_DATE_EPOCH",
     "TERM",
@@ -101,6 +99,9 @@ impl Processes<'_> {
         let mut child = Child::of(self, "the working directory (/)");
         child.directory = "/".into();
         children.push(child);
+        let mut child = Child::of(self, "the number of threads (1)");
+        child.threads = Threads::One;
+        children.push(child);
         // The segment programs print what Tera does, or one of the two is wrong.
         if !self.part.iter().any(|argument| argument == TERA) {
             let mut child = Child::of(self, "Tera in the place of the fast path");
@@ -109,6 +110,12 @@ impl Processes<'_> {
         }
 
         let mut found: Vec<Diagnostic> = children.iter().flat_map(|child| child.compare(compiled)).collect();
+        if thread::available_parallelism().map_or(1, usize::from) == 1 {
+            let message = "the number of threads was not tried: this process may use one processor only";
+            found.push(
+                Diagnostic::warning(&code::DETERMINISM, message).hint("run the check with two or more"),
+            );
+        }
         found.extend(self.canary(compiled));
         found.extend(self.copies(compiled, world));
         found
@@ -132,18 +139,10 @@ impl Processes<'_> {
             value.push(needle);
             child.variables.push((name.into(), value));
         }
-        child.arguments.extend(["--canary".into(), canary.text().into()]);
-        match child.prints() {
-            None => Vec::new(),
-            Some(Err(diagnostic)) => vec![*diagnostic],
-            Some(Ok(prints)) => {
-                let mut found = compiled.leaks(&prints, &names);
-                if found.is_empty() {
-                    found = child.compare_prints(compiled, prints);
-                }
-                found
-            }
-        }
+        child.written(compiled, Some(&canary), |prints, bytes| {
+            let found = compiled.leaks(&prints, &names);
+            if found.is_empty() { child.told(compiled, prints, bytes) } else { found }
+        })
     }
 
     /// Copies the inputs, and changes their times and the order in which they were created.
@@ -177,9 +176,7 @@ impl Processes<'_> {
         let copy = if let Some(copy) = self.memory.iter().find_map(filled) {
             copy
         } else {
-            let folder = Utf8PathBuf::from_path_buf(std::env::temp_dir())
-                .map_err(|folder| io::Error::other(format!("{} is not UTF-8", folder.display())))?;
-            let copy = InputCopy::below(&folder)?;
+            let copy = InputCopy::below(&temporary()?)?;
             copy.fill(&inputs, early)?;
             copy
         };
@@ -217,7 +214,21 @@ fn is_loaders(name: &str) -> bool {
     name.starts_with("LD_")
 }
 
-/// A process that compiles the project.
+/// The folder for files that are soon gone.
+fn temporary() -> io::Result<Utf8PathBuf> {
+    Utf8PathBuf::from_path_buf(std::env::temp_dir())
+        .map_err(|folder| io::Error::other(format!("{} is not UTF-8", folder.display())))
+}
+
+/// How many threads a process may run at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// As many as this one.
+    All,
+    One,
+}
+
+/// A process that renders the project.
 struct Child<'a> {
     processes: &'a Processes<'a>,
     /// What is different about it.
@@ -225,6 +236,7 @@ struct Child<'a> {
     root: Utf8PathBuf,
     directory: Utf8PathBuf,
     umask: Option<&'static str>,
+    threads: Threads,
     /// All of its environment.
     variables: Vec<(OsString, OsString)>,
     arguments: Vec<OsString>,
@@ -238,6 +250,7 @@ impl<'a> Child<'a> {
             root: processes.root.to_owned(),
             directory: processes.root.to_owned(),
             umask: None,
+            threads: Threads::All,
             variables: std::env::vars_os()
                 .filter(|(name, _)| name.to_str().is_some_and(is_loaders))
                 .collect(),
@@ -245,7 +258,8 @@ impl<'a> Child<'a> {
         }
     }
 
-    fn run(&self, arguments: &[&str]) -> io::Result<Output> {
+    /// Has it write its golden trees below a folder.
+    fn run(&self, into: &Utf8Path) -> io::Result<Output> {
         let executable: &Path = &self.processes.executable;
         let mut command = match self.umask {
             None => Command::new(executable),
@@ -256,61 +270,77 @@ impl<'a> Child<'a> {
             }
         };
         command
-            .arg("fingerprint")
-            .args(["-C", self.root.as_str()])
+            .args(["render-into", into.as_str(), "-C", self.root.as_str(), "--quiet"])
             .args(&self.processes.part)
             .args(&self.arguments)
-            .args(arguments)
             .current_dir(&self.directory)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::null());
+        match self.threads {
+            Threads::All => command.output(),
+            Threads::One => on_one_processor(|| command.output()),
+        }
     }
 
-    /// What it makes; nothing once the check is to stop.
-    fn prints(&self) -> Option<Result<Vec<Print>, Box<Diagnostic>>> {
-        if self.processes.stop.load(Ordering::Relaxed) {
-            return None;
+    /// Looks at what it writes, and at the bytes of one of its files; nothing is found once the check is to stop.
+    fn written(
+        &self,
+        compiled: &Compiled<'_>,
+        canary: Option<&Canary>,
+        find: impl FnOnce(Vec<Print>, &dyn Fn(&Utf8Path) -> Option<Vec<u8>>) -> Vec<Diagnostic>,
+    ) -> Vec<Diagnostic> {
+        if self.stopped() {
+            return Vec::new();
         }
-        let output = self.run(&[]);
-        // The same interrupt may have ended the child.
-        if self.processes.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let refused = |why: &str| Box::new(failed(&self.what, why));
-        Some(match output {
-            Err(error) => Err(refused(&error.to_string())),
-            Ok(output) if output.status.success() => output
-                .stdout
-                .split(|byte| *byte == b'\n')
-                .filter(|line| !line.is_empty())
-                .map(serde_json::from_slice)
-                .collect::<Result<_, _>>()
-                .map_err(|error| refused(&format!("its output cannot be read: {error}"))),
-            Ok(output) => {
+        let written = temporary().and_then(|folder| PrivateFolder::below(&folder)).and_then(|folder| {
+            let output = self.run(folder.path())?;
+            if !output.status.success() {
                 let told = String::from_utf8_lossy(&output.stderr);
                 let first = told.lines().find(|line| !line.is_empty());
-                Err(refused(first.map_or_else(|| output.status.to_string(), str::to_owned).as_str()))
+                return Err(io::Error::other(first.map_or_else(|| output.status.to_string(), str::to_owned)));
             }
-        })
+            let disk = Disk::new(folder.path());
+            let found = find(compiled.written(folder.path(), canary)?, &|path| disk.read(path).ok());
+            folder.remove()?;
+            Ok(found)
+        });
+        // The same interrupt may have ended the child.
+        match written {
+            Err(error) if !self.stopped() => vec![failed(&self.what, &error.to_string())],
+            written => written.unwrap_or_default(),
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.processes.stop.load(Ordering::Relaxed)
     }
 
     fn compare(&self, compiled: &Compiled<'_>) -> Vec<Diagnostic> {
-        match self.prints() {
-            None => Vec::new(),
-            Some(Ok(prints)) => self.compare_prints(compiled, prints),
-            Some(Err(diagnostic)) => vec![*diagnostic],
-        }
+        self.written(compiled, None, |prints, bytes| self.told(compiled, prints, bytes))
     }
 
-    fn compare_prints(&self, compiled: &Compiled<'_>, prints: Vec<Print>) -> Vec<Diagnostic> {
-        let render = |path: &Utf8Path| {
-            let output = self.run(&["--artifact", path.as_str()]).ok()?;
-            output.status.success().then_some(output.stdout)
-        };
-        compiled.compare(&self.what, prints, &render, &mut BTreeSet::new())
+    fn told(
+        &self,
+        compiled: &Compiled<'_>,
+        prints: Vec<Print>,
+        bytes: &dyn Fn(&Utf8Path) -> Option<Vec<u8>>,
+    ) -> Vec<Diagnostic> {
+        compiled.compare(&self.what, prints, bytes, &mut BTreeSet::new())
     }
+}
+
+/// Lets the processes that are started meanwhile run on one processor, which is how many threads they then start.
+fn on_one_processor<T>(start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let all = sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|number| all.is_set(*number)).unwrap_or_default();
+    let mut one = CpuSet::new();
+    one.set(first);
+    // A process has what the thread has that starts it.
+    sched_setaffinity(None, &one)?;
+    let started = start();
+    sched_setaffinity(None, &all)?;
+    started
 }
 
 #[cfg(test)]

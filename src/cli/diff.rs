@@ -164,14 +164,14 @@ impl Diff {
             session.causes = causes;
         }
         for note in &notes {
-            session.say(note)?;
+            session.remark(note)?;
         }
         if differs && files.is_empty() {
-            session.say(
+            session.remark(
                 "the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`",
             )?;
         } else if !differs {
-            session.say("no differences")?;
+            session.remark("no differences")?;
         }
         session.report(if differs { Status::Differs } else { Status::Clean }, list, NOTHING)
     }
@@ -185,7 +185,8 @@ impl Diff {
         let all = compare(session, &root, &disk, &compilation, &gone, &self.part)?;
 
         let changes = all.iter().flat_map(|compared| &compared.changes.list);
-        let wanted = self.wanted(session, &root, &changes.map(|change| &*change.path).collect::<Vec<_>>())?;
+        let paths: Vec<&Utf8Path> = changes.map(|change| &*change.path).collect();
+        let wanted = self.wanted(session, &root, &paths, &[&compilation])?;
         let mut comparison = Comparison::default();
         let mut made = Vec::new();
         for compared in &all {
@@ -213,20 +214,43 @@ impl Diff {
     }
 
     /// The artifacts that the command line asks for, of those that there are.
-    fn wanted(&self, session: &mut Session, root: &Utf8Path, all: &[&Utf8Path]) -> Option<Wanted> {
+    fn wanted(
+        &self,
+        session: &mut Session,
+        root: &Utf8Path,
+        all: &[&Utf8Path],
+        compilations: &[&Compilation],
+    ) -> Option<Wanted> {
         let wanted = Wanted(self.paths.iter().map(|path| below(root, path)).collect());
         for wanted in &wanted.0 {
-            if !all.iter().any(|path| path.starts_with(wanted)) {
-                let message = format!("`{wanted}` is no artifact and no folder of artifacts");
-                let near = nearest_path(wanted, all.iter().copied());
-                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`confwright list` names the artifacts".to_owned(),
-                }));
+            if all.iter().any(|path| path.starts_with(wanted)) {
+                continue;
             }
+            if let Some(name) = compilations.iter().find_map(|compilation| left_out(wanted, compilation)) {
+                let message = format!(
+                    "`{wanted}` belongs to the environment `{name}`, which `--environment` leaves out"
+                );
+                let hint = format!("leave `--environment` out, or add `--environment {name}`");
+                session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(hint));
+                continue;
+            }
+            let message = format!("`{wanted}` is no artifact and no folder of artifacts");
+            let near = nearest_path(wanted, all.iter().copied());
+            session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`confwright list` names the artifacts".to_owned(),
+            }));
         }
         (!session.diagnostics.has_errors()).then_some(wanted)
     }
+}
+
+/// The environment of the project that a path of the golden tree belongs to, where it is not compiled.
+fn left_out<'c>(path: &Utf8Path, compilation: &'c Compilation) -> Option<&'c str> {
+    let project = &compilation.project;
+    let mut names = project.environments.iter().map(|declared| declared.name.as_str());
+    let compiled = |name: &str| compilation.environments.iter().any(|environment| environment.name == name);
+    names.find(|name| !name.is_empty() && path.starts_with(project.golden.join(name)) && !compiled(name))
 }
 
 /// What was compared.

@@ -126,8 +126,7 @@ impl Explain {
                     0 => format!("{what} reaches no line of any artifact"),
                     count => format!("{what} reaches {lines} of {}", artifacts_of(count)),
                 };
-                session.out.flush()?;
-                session.say(&summary)?;
+                session.remark(&summary)?;
             }
         }
         Ok(Exit::Clean)

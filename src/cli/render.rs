@@ -33,6 +33,9 @@ pub(super) struct Render {
     /// Compile everything, even where no file has changed since the last clean run
     #[arg(long)]
     no_cache: bool,
+    /// Where the golden trees are written, if not in the project.
+    #[arg(skip)]
+    pub(super) into: Option<Utf8PathBuf>,
 }
 
 const NOTHING: &str = "nothing was written";
@@ -43,6 +46,7 @@ impl Render {
         if self.part.is_all()
             && !self.force
             && !self.no_cache
+            && self.into.is_none()
             && let Some((count, artifacts)) = session.recall(&root, |clean| clean.rendered)
         {
             session.say(&up_to_date(count))?;
@@ -55,6 +59,7 @@ impl Render {
         let compilation = ManuallyDrop::new(compilation);
 
         session.stop_on_signals()?;
+        let root = self.into.unwrap_or(root);
         let mut batch = Batch::new(root.clone(), session.stop.clone());
         for environment in &compilation.environments {
             if let Err(diagnostic) = batch.open(&environment.folder, scope(environment, &selection)) {

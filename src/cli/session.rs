@@ -26,7 +26,7 @@ use crate::source::{Disk, Sources, World};
 pub(super) struct Session {
     /// Where results go.
     pub(super) out: Box<dyn Write>,
-    /// Where diagnostics and what was done go.
+    /// Where diagnostics and remarks go.
     pub(super) err: Box<dyn Write>,
     /// Whether results are coloured.
     pub(super) colored: bool,
@@ -166,10 +166,21 @@ impl Session {
         self.progress = None;
     }
 
-    /// Prints what people asked to be told, unless they want quiet or JSON.
+    /// Prints a result in the words of people, unless they want quiet or another form.
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
         self.worked();
-        if self.quiet || self.output != Output::Human { Ok(()) } else { writeln!(self.err, "{text}") }
+        if self.speaks() { writeln!(self.out, "{text}") } else { Ok(()) }
+    }
+
+    /// Prints a remark beside a result that programs read too, as a patch is.
+    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
+        self.worked();
+        self.out.flush()?;
+        if self.speaks() { writeln!(self.err, "{text}") } else { Ok(()) }
+    }
+
+    fn speaks(&self) -> bool {
+        !self.quiet && self.output == Output::Human
     }
 
     /// Prints what is worth a look beside a result that is printed, unless people want quiet.
@@ -215,7 +226,7 @@ impl Session {
                     }
                 }
                 if failed {
-                    report::closing(&mut self.err, &report.diagnostics, outcome, self.colored_errors)?;
+                    report::closing(&mut self.err, &shown, outcome, self.colored_errors)?;
                 }
             }
             Output::Json => report::json(&mut self.out, &self.sources, &report)?,

@@ -18,7 +18,7 @@ use crate::template::segment::Program;
 use crate::template::{Fault, Known, Traced};
 
 /// More cells than these are not shown of one value.
-const MOST_CELLS: usize = 3;
+pub(crate) const MOST_CELLS: usize = 3;
 
 impl Environment {
     /// Lines of an artifact of the plan, counted from 1, with the origin of every byte.

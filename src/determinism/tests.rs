@@ -6,6 +6,7 @@ use tera::{Kwargs, State, Value as Data};
 use super::*;
 use crate::compile::Renderer;
 use crate::project::tests::{Memory, lines};
+use crate::write::{self, PrivateFolder};
 
 const PROJECT: &str = "
 [project]
@@ -40,19 +41,18 @@ fn with_engine() -> Selection {
 fn with_compiled<T>(
     world: &Memory,
     extend: &dyn Fn(&mut tera::Tera),
-    canary: Option<&Canary>,
     run: impl FnOnce(&Compiled<'_>, &Sources) -> T,
 ) -> T {
     let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
     let compilation = compile::prepare(world, &mut sources, &with_engine(), extend, &mut diagnostics);
     assert_eq!(lines(&diagnostics, &sources), Vec::<String>::new());
     let compilation = compilation.unwrap();
-    let compiled = Compiled::new(&compilation, &sources, canary).unwrap();
+    let compiled = Compiled::new(&compilation, &sources).unwrap();
     run(&compiled, &sources)
 }
 
 fn repeat(world: &Memory, extend: &dyn Fn(&mut tera::Tera), compiles: usize) -> Vec<String> {
-    with_compiled(world, extend, None, |compiled, sources| {
+    with_compiled(world, extend, |compiled, sources| {
         let mut found = Diagnostics::default();
         found.extend(compiled.repeat(world, &with_engine(), extend, compiles, &AtomicBool::new(false)));
         lines(&found, sources)
@@ -134,7 +134,7 @@ fn a_compile_that_fails_later_is_told() {
 fn a_stopped_check_compiles_no_more() {
     let world = world("");
     let seed = |_: &mut tera::Tera| {};
-    with_compiled(&world, &seed, None, |compiled, _| {
+    with_compiled(&world, &seed, |compiled, _| {
         let never = |_: &mut tera::Tera| panic!("compiled");
         let stop = AtomicBool::new(true);
         assert_eq!(compiled.repeat(&world, &Selection::default(), &never, COMPILES, &stop), []);
@@ -143,7 +143,7 @@ fn a_stopped_check_compiles_no_more() {
 
 #[test]
 fn each_kind_of_difference_has_its_words() {
-    with_compiled(&world("a\nb\n"), &|_| {}, None, |compiled, sources| {
+    with_compiled(&world("a\nb\n"), &|_| {}, |compiled, sources| {
         let told = |prints: Vec<Print>, bytes: &'static [u8]| {
             let render = |_: &Utf8Path| Some(bytes.to_vec());
             let mut found = Diagnostics::default();
@@ -207,35 +207,39 @@ fn a_long_line_is_shown_around_its_difference() {
 fn a_needle_in_an_artifact_is_found_with_its_variable() {
     let canary = Canary::random();
     let variables: Vec<String> = ["HOME", "USER", "TZ"].map(str::to_owned).into();
-    // As if the engine had read the environment: the needle comes with the sources.
     let user = canary.needle(1);
+    let folder = PrivateFolder::below(Utf8Path::from_path(&std::env::temp_dir()).unwrap()).unwrap();
+    write::fill(&folder.path().join("golden"), &[("one".into(), Vec::new())]).unwrap();
+    let told = |text: &str| {
+        write::overwrite(&folder.path().join("golden/one"), text.as_bytes()).unwrap();
+        with_compiled(&world("a\n"), &|_| {}, |compiled, sources| {
+            let prints = compiled.written(folder.path(), Some(&canary)).unwrap();
+            assert_eq!(prints.len(), 1);
+            let mut found = Diagnostics::default();
+            found.extend(compiled.leaks(&prints, &variables));
+            lines(&found, sources)
+        })
+    };
     for (text, variable) in [
         (format!("x {user} y\n"), "the environment variable `USER`"),
         (user.to_uppercase(), "the environment variable `USER`"),
         (user[..user.len() - 2].to_owned(), "a part of an environment variable"),
     ] {
-        with_compiled(&world(&text), &|_| {}, Some(&canary), |compiled, sources| {
-            let prints: Vec<Print> = compiled.prints().cloned().collect();
-            let mut found = Diagnostics::default();
-            found.extend(compiled.leaks(&prints, &variables));
-            assert_eq!(
-                lines(&found, sources),
-                [format!(
-                    "check::canary: `golden/one` holds the value of {variable} | 9:8 this artifact | hint: {REPORT}"
-                )]
-            );
-        });
+        assert_eq!(
+            told(&text),
+            [format!(
+                "check::canary: `golden/one` holds the value of {variable} | 9:8 this artifact | hint: {REPORT}"
+            )]
+        );
     }
-    with_compiled(&world("USER\n"), &|_| {}, Some(&canary), |compiled, _| {
-        assert!(compiled.prints().all(|print| print.needle.is_none()));
-    });
-    assert_ne!(canary.text(), Canary::random().text());
+    assert_eq!(told("USER\n"), Vec::<String>::new());
+    assert_ne!(canary.needle(0), Canary::random().needle(0));
 }
 
 #[test]
 fn inputs_are_what_is_read_or_listed() {
     let world = world("");
-    with_compiled(&world, &|_| {}, None, |compiled, _| {
+    with_compiled(&world, &|_| {}, |compiled, _| {
         let inputs = compiled.inputs(&world).unwrap();
         let all: Vec<_> =
             world.0.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice().into())).collect();

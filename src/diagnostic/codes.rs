@@ -24,7 +24,7 @@ macro_rules! codes {
 }
 
 codes! {
-    SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, a device or a pipe, or not permitted.";
+    SOURCE_READ = "source::read", "A file cannot be read: it is missing, a folder, a device or a pipe, or not permitted, or a link leads out of the project or into the golden folder.";
     SOURCE_UTF8 = "source::utf8", "A file is not UTF-8; convert it, for example with iconv.";
     SOURCE_CONFLICT = "source::conflict", "A file has the marks of an unresolved merge in it; resolve it.";
     SOURCE_CHANGED = "source::changed", "An input changed while it was being compiled; run again.";

@@ -19,6 +19,8 @@ pub(super) struct Hashing {
     /// What was hashed so far, unless a thread has it.
     own: Fingerprint,
     worker: Option<Worker>,
+    /// Whether there can be no thread, or none that would run beside this one.
+    alone: bool,
 }
 
 struct Worker {
@@ -32,8 +34,10 @@ impl Hashing {
     /// Takes some bytes in.
     pub(super) fn update(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes += bytes.len() as u64;
-        if self.worker.is_none() && self.bytes >= LONG {
-            self.worker = Worker::start(&mut self.own);
+        if self.worker.is_none() && self.bytes >= LONG && !self.alone {
+            let beside = thread::available_parallelism().map_or(1, usize::from) > 1;
+            self.worker = if beside { Worker::start(&mut self.own) } else { None };
+            self.alone = self.worker.is_none();
         }
         let Some(worker) = &self.worker else {
             self.own.update(bytes);
@@ -88,19 +92,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_gives_what_one_pass_gives() {
-        let mut hashing = Hashing::default();
-        let mut whole = Fingerprint::default();
-        let piece: Vec<u8> = (0..=255).cycle().take(300_007).collect();
-        for round in 0..40 {
-            hashing.update(&piece).unwrap();
-            whole.update(&piece);
-            // Before there is a thread, in the midst, and behind it.
-            if [0, 13, 14, 39].contains(&round) {
-                assert_eq!(hashing.bytes(), whole.bytes());
-                assert_eq!(hashing.fingerprint().unwrap().sha256(), whole.clone().sha256());
+    fn threads_give_what_one_pass_gives() {
+        for alone in [false, true] {
+            let mut hashing = Hashing { alone, ..Hashing::default() };
+            let mut whole = Fingerprint::default();
+            let piece: Vec<u8> = (0..=255).cycle().take(300_007).collect();
+            for round in 0..40 {
+                hashing.update(&piece).unwrap();
+                whole.update(&piece);
+                // Before there is a thread, in the midst, and behind it.
+                if [0, 13, 14, 39].contains(&round) {
+                    assert_eq!(hashing.worker.is_none(), hashing.alone || round < 13);
+                    assert_eq!(hashing.bytes(), whole.bytes());
+                    assert_eq!(hashing.fingerprint().unwrap().sha256(), whole.clone().sha256());
+                }
             }
+            assert!(hashing.bytes() > 2 * LONG);
         }
-        assert!(hashing.bytes() > 2 * LONG);
     }
 }

@@ -1,17 +1,18 @@
 //! Files as they stand in a git revision, and what git knows of revisions: asked of the `git` program.
 //!
 //! Nothing is checked out and no file of a work tree is touched. Contents are the bytes that git stores: no line end
-//! is converted and no filter is run. A symbolic link is followed as far as it stays inside the revision.
+//! is converted and no filter is run. A symbolic link is followed as in a work tree: as far as it stays inside the
+//! project.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::{Unlisted, World};
+use super::{LEADS_OUT, LINK_OUT, Unlisted, World};
 use crate::diagnostic::{Diagnostic, code};
 
 /// A git repository, as `git` finds it from a folder and from its environment variables.
@@ -100,6 +101,7 @@ impl Repository {
             tree: tree.to_owned(),
             root: root.to_owned(),
             batch: Mutex::new(None),
+            links: OnceLock::new(),
             read: Mutex::new(BTreeSet::new()),
         }
     }
@@ -215,6 +217,8 @@ pub struct Revision {
     root: Utf8PathBuf,
     /// A git that answers one question after the other, once there was a question.
     batch: Mutex<Option<Batch>>,
+    /// The symbolic links of the whole tree with what they lead to, once there was a question.
+    links: OnceLock<BTreeMap<Utf8PathBuf, Utf8PathBuf>>,
     /// The objects that were read.
     read: Mutex<BTreeSet<String>>,
 }
@@ -255,30 +259,88 @@ impl Revision {
         &self.root
     }
 
+    /// The links of the tree.
+    fn links(&self) -> io::Result<&BTreeMap<Utf8PathBuf, Utf8PathBuf>> {
+        if let Some(links) = self.links.get() {
+            return Ok(links);
+        }
+        let mut links = BTreeMap::new();
+        for entry in self.repository.list(&self.tree)?.split(|byte| *byte == 0) {
+            let Some((facts, path)) =
+                std::str::from_utf8(entry).ok().and_then(|entry| entry.split_once('\t'))
+            else {
+                continue;
+            };
+            let mut facts = facts.split(' ');
+            if facts.next() == Some("120000")
+                && let Some(object) = facts.nth(1).map_or(Ok(None), |id| self.ask(id))?
+            {
+                links.insert(path.into(), String::from_utf8_lossy(&object.bytes).into_owned().into());
+            }
+        }
+        Ok(self.links.get_or_init(|| links))
+    }
+
+    /// A path relative to the top of the repository, with links followed to where they lead. One that leads out of the
+    /// project is refused.
+    fn resolve(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        /// As many links as Linux follows in one path (path_resolution(7)).
+        const MOST: usize = 40;
+        let links = self.links()?;
+        let mut followed = 0;
+        let mut rest: VecDeque<Utf8PathBuf> = path.components().map(|part| part.as_str().into()).collect();
+        let mut done = Utf8PathBuf::new();
+        while let Some(part) = rest.pop_front() {
+            match part.components().next() {
+                Some(Utf8Component::Normal(name)) => done.push(name),
+                Some(Utf8Component::CurDir) => {}
+                Some(Utf8Component::ParentDir) if done.pop() => {}
+                _ => return Err(io::Error::other(LEADS_OUT)),
+            }
+            if let Some(to) = links.get(&done) {
+                followed += 1;
+                if followed > MOST {
+                    return Err(io::Error::other("its links lead in a circle"));
+                }
+                done.pop();
+                for part in to.components().rev() {
+                    rest.push_front(part.as_str().into());
+                }
+            }
+        }
+        if done.starts_with(&self.root) { Ok(done) } else { Err(io::Error::other(LEADS_OUT)) }
+    }
+
     /// What stands at a path relative to the top of the repository, through links; nothing if it does not exist.
     fn object(&self, path: &Utf8Path) -> io::Result<Option<Object>> {
-        let path = path.components().filter(|part| *part != Utf8Component::CurDir).collect::<Utf8PathBuf>();
-        if path.starts_with("..") || path.is_absolute() {
-            return Err(io::Error::other("it is outside of the repository"));
-        }
+        let path = self.resolve(path)?;
         if path.as_str().contains('\n') {
             return Err(io::Error::other("git cannot be asked for a path with a line break in it"));
         }
+        self.ask(&format!("{}:{path}", self.tree))
+    }
+
+    /// The object of a name.
+    fn ask(&self, name: &str) -> io::Result<Option<Object>> {
         let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.is_none() {
             *batch = Some(self.repository.batch()?);
         }
-        let answered = batch.as_mut().map_or(Ok(None), |batch| batch.ask(&format!("{}:{path}", self.tree)));
+        let answered = batch.as_mut().map_or(Ok(None), |batch| batch.ask(name));
         if answered.is_err() {
             // What comes behind a broken answer belongs to no question.
             *batch = None;
         }
-        answered?.transpose()
+        answered
     }
 
     /// A path relative to the top of the repository as the project names it.
     fn relative(&self, path: &Utf8Path) -> Utf8PathBuf {
         path.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
+    fn unfollowed(&self, path: &Utf8Path, error: io::Error) -> io::Error {
+        if error.to_string() == LEADS_OUT { self.unlisted(path, LINK_OUT) } else { error }
     }
 
     fn unlisted(&self, path: &Utf8Path, why: &str) -> io::Error {
@@ -297,11 +359,8 @@ impl Revision {
             return Err(self.unlisted(shown, "is a symbolic link to a folder that it lies in; remove it"));
         }
         above.push(tree.to_owned());
-        let output = self.repository.command(["ls-tree", "-r", "-z", "--full-tree", tree]).output()?;
-        if !output.status.success() {
-            return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-        }
-        for entry in output.stdout.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        let listed = self.repository.list(tree)?;
+        for entry in listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
             let entry = std::str::from_utf8(entry).map_err(|_| {
                 let entry = String::from_utf8_lossy(entry);
                 let name = entry.split_once('\t').map_or(&*entry, |(_, name)| name);
@@ -311,14 +370,16 @@ impl Revision {
             let path = shown.join(name);
             let mut facts = facts.split(' ');
             match (facts.next(), facts.next()) {
-                (Some("120000"), _) => match self.object(&path)? {
-                    Some(object) if object.is_tree => self.walk(&object.id, &path, above, files)?,
-                    Some(_) => files.push(path),
-                    None => {
-                        let why = "is a symbolic link that leads nowhere; remove it";
-                        return Err(self.unlisted(&path, why));
+                (Some("120000"), _) => {
+                    match self.object(&path).map_err(|error| self.unfollowed(&path, error))? {
+                        Some(object) if object.is_tree => self.walk(&object.id, &path, above, files)?,
+                        Some(_) => files.push(path),
+                        None => {
+                            let why = "is a symbolic link that leads nowhere; remove it";
+                            return Err(self.unlisted(&path, why));
+                        }
                     }
-                },
+                }
                 (_, Some("blob")) => files.push(path),
                 // A submodule's files are in another repository.
                 _ => {}
@@ -341,6 +402,10 @@ impl World for Revision {
         }
     }
 
+    fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        self.resolve(&self.root.join(path)).map(|path| self.relative(&path))
+    }
+
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
         let top = self.root.join(folder);
         let mut files = Vec::new();
@@ -354,9 +419,18 @@ impl World for Revision {
 }
 
 impl Repository {
+    /// All entries of a tree at any depth, as `git ls-tree` ends them.
+    fn list(&self, tree: &str) -> io::Result<Vec<u8>> {
+        let output = self.command(["ls-tree", "-r", "-z", "--full-tree", tree]).output()?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    }
+
     fn batch(&self) -> io::Result<Batch> {
         let mut child = self
-            .command(["cat-file", "--batch", "--follow-symlinks"])
+            .command(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -368,8 +442,8 @@ impl Repository {
 }
 
 impl Batch {
-    /// Asks for an object. The outer error ends the conversation, the inner one is about this object.
-    fn ask(&mut self, name: &str) -> io::Result<Option<io::Result<Object>>> {
+    /// Asks for an object; an error ends the conversation.
+    fn ask(&mut self, name: &str) -> io::Result<Option<Object>> {
         writeln!(self.questions, "{name}")?;
         self.questions.flush()?;
         let mut head = String::new();
@@ -385,18 +459,7 @@ impl Batch {
         let mut bytes = vec![0; size + 1];
         self.answers.read_exact(&mut bytes)?;
         bytes.pop();
-        let object = match facts.split_once(' ') {
-            Some((id, kind @ ("blob" | "tree"))) => {
-                Ok(Object { id: id.to_owned(), is_tree: kind == "tree", bytes })
-            }
-            None if facts == "dangling" || facts == "notdir" => return Ok(None),
-            None if facts == "loop" => Err(io::Error::other("its links lead in a circle")),
-            None if facts == "symlink" => {
-                let to = String::from_utf8_lossy(&bytes);
-                Err(io::Error::other(format!("it is a link to `{to}`, which is outside of the repository")))
-            }
-            _ => return Err(unexpected()),
-        };
-        Ok(Some(object))
+        let Some((id, kind @ ("blob" | "tree"))) = facts.split_once(' ') else { return Err(unexpected()) };
+        Ok(Some(Object { id: id.to_owned(), is_tree: kind == "tree", bytes }))
     }
 }

@@ -1,4 +1,5 @@
-//! Copies of a project's inputs, in which times and the order of creation can be chosen.
+//! Folders that are soon gone, and copies of a project's inputs, in which times and the order of creation can be
+//! chosen.
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write as _};
@@ -8,20 +9,46 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
-/// A folder that goes away with this value.
+/// An empty folder that nobody else may enter, and that goes away with this value.
+#[derive(Debug)]
+pub struct PrivateFolder {
+    folder: TempDir,
+    path: Utf8PathBuf,
+}
+
+impl PrivateFolder {
+    /// A new one below another folder.
+    pub fn below(parent: &Utf8Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("confwright-").tempdir_in(parent)?;
+        let path = Utf8Path::from_path(folder.path())
+            .ok_or_else(|| io::Error::other("its path is not UTF-8"))?
+            .to_owned();
+        Ok(Self { folder, path })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Removes it, and tells if that fails.
+    pub fn remove(self) -> io::Result<()> {
+        self.folder.close()
+    }
+}
+
+/// A copy of a project's inputs that goes away with this value.
 #[derive(Debug)]
 pub struct InputCopy {
-    folder: TempDir,
+    folder: PrivateFolder,
     root: Utf8PathBuf,
 }
 
 impl InputCopy {
-    /// An empty folder below another one.
+    /// A place for a copy below another folder.
     pub fn below(parent: &Utf8Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("confwright-inputs-").tempdir_in(parent)?;
-        let root = Utf8Path::from_path(folder.path())
-            .ok_or_else(|| io::Error::other("its path is not UTF-8"))?
-            .join("project");
+        let folder = PrivateFolder::below(parent)?;
+        let root = folder.path().join("project");
         Ok(Self { folder, root })
     }
 
@@ -78,7 +105,7 @@ impl InputCopy {
 
     /// Removes the folder, and tells if that fails.
     pub fn remove(self) -> io::Result<()> {
-        self.folder.close()
+        self.folder.remove()
     }
 }
 

@@ -199,7 +199,7 @@ fn all_environments_are_remembered() {
     settle();
     let clean = run(folder, "check").expect(0);
     assert!(!compiles(folder, "check"));
-    assert_eq!(clean.stderr, run(folder, "check").stderr);
+    assert_eq!(clean.told(), run(folder, "check").told());
     for line in ["check --format json", "render --format json"] {
         assert!(!compiles(folder, line));
         assert_eq!(run(folder, line).stdout, run(folder, &format!("{line} --no-cache")).stdout);
@@ -216,7 +216,7 @@ fn a_damaged_cache_is_told_and_written_anew() {
     let folder = base();
     let folder = folder.path();
     settle();
-    let clean = run(folder, "check").expect(0).stderr;
+    let clean = run(folder, "check").expect(0).told();
     let kept = std::fs::read(cache(folder)).unwrap();
     // Where the program's build is named, a damaged cache is another build's.
     let build = 11..kept.iter().position(|byte| *byte == b'\n').unwrap() + 1;
@@ -226,7 +226,7 @@ fn a_damaged_cache_is_told_and_written_anew() {
         flipped[at] ^= 4;
         for damaged in [&flipped, &kept[..at]] {
             std::fs::write(cache(folder), damaged).unwrap();
-            let said = run(folder, "check").expect(0).stderr;
+            let said = run(folder, "check").expect(0).told();
             if build.contains(&at) && damaged.len() == kept.len() {
                 assert_eq!(said, clean);
             } else {
@@ -234,7 +234,7 @@ fn a_damaged_cache_is_told_and_written_anew() {
                 told += 1;
             }
             assert_eq!(std::fs::read(cache(folder)).unwrap(), kept, "{at}");
-            assert_eq!(run(folder, "check").expect(0).stderr, clean);
+            assert_eq!(run(folder, "check").expect(0).told(), clean);
         }
     }
     assert!(told > 10);
@@ -247,13 +247,13 @@ fn what_cannot_be_kept_is_no_trouble() {
     let elsewhere = tempfile::tempdir().unwrap();
     settle();
     std::fs::write(folder.join(".confwright"), "mine").unwrap();
-    let said = run(folder, "check").expect(0).stderr;
-    assert_eq!(said, run(folder, "check --no-cache").stderr);
+    let said = run(folder, "check").expect(0).told();
+    assert_eq!(said, run(folder, "check --no-cache").told());
     assert_eq!(std::fs::read_to_string(folder.join(".confwright")).unwrap(), "mine");
 
     std::fs::remove_file(folder.join(".confwright")).unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), folder.join(".confwright")).unwrap();
-    assert_eq!(said, run(folder, "check").expect(0).stderr);
+    assert_eq!(said, run(folder, "check").expect(0).told());
     assert_eq!(snapshot(elsewhere.path()).len(), 0);
 }
 

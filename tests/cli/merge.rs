@@ -18,7 +18,7 @@ impl Clone {
     fn new() -> Self {
         let clone = Self::without_driver();
         let said = clone.confwright(&["merge-driver", "--install"]);
-        assert!(said.status.success() && !text(&said.stderr).contains(".gitattributes"), "{said:?}");
+        assert!(said.status.success() && !text(&said.stdout).contains(".gitattributes"), "{said:?}");
         clone
     }
 
@@ -364,7 +364,7 @@ fn a_driver_that_no_attribute_names_says_so() {
     clone.git("rm -q .gitattributes");
     let said = clone.confwright(&["merge-driver", "--install"]);
     assert!(
-        text(&said.stderr).ends_with(&format!("it does so once .gitattributes has this line:\n{ATTRIBUTES}")),
+        text(&said.stdout).ends_with(&format!("it does so once .gitattributes has this line:\n{ATTRIBUTES}")),
         "{said:?}"
     );
     let outside = tempfile::tempdir().unwrap();

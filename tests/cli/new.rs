@@ -44,14 +44,14 @@ fn a_new_project_of_every_target_and_of_all_is_ready() {
             command.args(["--target", target]);
         }
         let (stdout, stderr) = good(&command.output().unwrap());
-        assert_eq!(stdout, "");
-        assert!(stderr.contains("cd deep/er\n"), "{stderr}");
+        assert!(stdout.contains("cd deep/er\n"), "{stdout}");
+        assert_eq!(stderr, "");
 
         let run = |arguments: &[&str]| {
             good(&confwright(root.path()).args(["-C", "deep/er"]).args(arguments).output().unwrap())
         };
         run(&["render"]);
-        let (_, again) = run(&["render"]);
+        let (again, _) = run(&["render"]);
         assert!(again.starts_with("golden is up to date"), "{choice:?}: {again}");
         run(&["diff"]);
         let (_, checked) = run(&["check"]);

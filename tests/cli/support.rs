@@ -45,6 +45,11 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// All that it prints: results, and what is wrong.
+    pub(crate) fn told(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
     /// Fails the test unless the program ended so.
     #[track_caller]
     pub(crate) fn expect(self, status: i32) -> Self {

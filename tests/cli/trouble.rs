@@ -267,11 +267,16 @@ fn output_that_cannot_be_printed_does_not_undo_a_render() {
     let status = render(&[]).stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(0));
     run(folder.path(), "check").expect(0);
-    write(folder.path(), "data/mx.csv", std::fs::read(tests().join("cases/_base/data/mx.csv")).unwrap());
-    let output = render(&["--format", "json"]).stdout(full()).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: the output cannot be written"));
-    run(folder.path(), "check").expect(0);
+    for arguments in [&[][..], &["--format", "json"]] {
+        let base = std::fs::read(tests().join("cases/_base/data/mx.csv")).unwrap();
+        write(folder.path(), "data/mx.csv", base);
+        run(folder.path(), "render").expect(0);
+        change(folder.path());
+        let output = render(arguments).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: the output cannot be written"));
+        run(folder.path(), "check").expect(0);
+    }
     // What was not written is told as ever.
     write(folder.path(), "data/mx.csv", "broken");
     let status = render(&["--format", "json"]).stdout(full()).stderr(Stdio::null()).status().unwrap();

@@ -133,7 +133,7 @@ impl Diff {
         let (before, after) = (old.artifacts(), new.artifacts());
         let paths: BTreeSet<&str> = before.keys().chain(after.keys()).map(|path| path.as_str()).collect();
         let paths: Vec<&Utf8Path> = paths.into_iter().map(Utf8Path::new).collect();
-        let wanted = self.wanted(session, &place.root, &paths)?;
+        let wanted = self.wanted(session, &place.root, &paths, &states)?;
 
         if let Some(compilation) = &new.compilation {
             session.rendering(compilation);
