@@ -1,13 +1,20 @@
 //! What the last clean run saw, so that the next one can tell from a stat of each file that nothing is new.
 //!
-//! Where a run of the whole project finds nothing to say and nothing to write, it keeps the stamps (stat(2)) of all that its
-//! answer depends on: the files that were read, all that lies in the folder of the templates, all that lies in the
-//! golden folder, and the program itself. Where the next run finds the same stamps, the answer is the same, and nothing
-//! has to be read. A program that was built anew has another name for its build, and is another file.
+//! Where a run of the whole project ends well, with golden what the sources give, it keeps what it warned of and the stamps
+//! (stat(2)) of all that its answer depends on: the files that were read, all that lies in the folder of the templates, all
+//! that lies in the golden folder, and the program itself. Where the next run finds the same stamps, the answer is the
+//! same, and nothing has to be read but what the warnings quote. A program that was built anew has another name for its
+//! build, and is another file.
 //!
-//! The stamps are taken when the run is over. They are those of what was read all the same, because a file that was
-//! changed since the run began cannot have an older change time; one that is not clearly older is not trusted, and
-//! nothing is kept. So a run that writes golden keeps nothing; the next one does.
+//! The stamps are taken when the run is over. They are those of what was read or written all the same:
+//!
+//! - A file that was changed since the run began cannot have an older change time; one that is not clearly older is not
+//!   trusted, and nothing is kept.
+//! - But what a render itself has put there, and each folder in which it has changed something, it has given the time at
+//!   which it began, to the nanosecond ([`Batch::time`](crate::write::Batch::time)). Whatever is written to such a file,
+//!   or put into such a folder, gives it another time, even within a tick of the clock; so one that has this time is as
+//!   the render left it. Its folders are listed after that; if there are more or fewer files than the render knows of,
+//!   something was changed meanwhile, and nothing is kept.
 //!
 //! A cache may be deleted at any time. One that is damaged, or another program's, is as good as none.
 
@@ -23,10 +30,11 @@ use jiff::civil::Date;
 use walkdir::WalkDir;
 
 use crate::clock;
+use crate::diagnostic::{Diagnostic, Diagnostics, Label, Place as Labelled, Severity};
 use crate::golden::prefixes;
 use crate::manifest::{Fingerprint, STAGING};
 use crate::project::Project;
-use crate::source::{Disk, Sources, World as _};
+use crate::source::{Disk, Sources, Span, World as _};
 use crate::write;
 
 /// The folder of a project in which everything can be deleted at any time.
@@ -52,34 +60,47 @@ const SECOND: i64 = 1_000_000_000;
 const TICKS: i64 = SECOND / 20;
 const SECONDS: i64 = 3 * SECOND;
 
-/// What a run found that had nothing to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clean {
+/// What is asked of a cache.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked {
     /// Whether a render has nothing to do.
-    pub rendered: bool,
-    /// Whether a check has nothing to say.
-    pub checked: bool,
+    Render,
+    /// Whether a check finds nothing wrong on this day.
+    Check(Date),
+}
+
+/// What a run found that ended well.
+#[derive(Debug, Clone)]
+pub struct Clean {
+    /// What a render warns of, where it has nothing to do.
+    pub rendered: Option<Diagnostics>,
+    /// What a check warns of, where it finds nothing wrong.
+    pub checked: Option<Diagnostics>,
     /// The last day on which a check says the same, where exceptions have an end.
     pub until: Option<Date>,
     /// The golden trees, relative to the root, in the order of the environments.
     pub trees: Vec<Utf8PathBuf>,
     /// The number of artifacts in all of them.
     pub artifacts: usize,
-}
-
-impl Clean {
-    /// Whether a check has nothing to say on this day.
-    pub fn answers_check(&self, today: Date) -> bool {
-        self.checked && self.until.is_none_or(|until| today <= until)
-    }
+    /// The number of files in all of them.
+    pub files: usize,
+    /// The time that everything has which the run wrote, if it may have written.
+    pub written: Option<i64>,
 }
 
 /// What a cache knows.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Recalled {
     /// Everything is as the last clean run saw it.
-    Clean(Clean),
-    /// There is none, or something is not as it was.
+    Clean {
+        /// The golden trees, relative to the root, in the order of the environments.
+        trees: Vec<Utf8PathBuf>,
+        /// The number of artifacts in all of them.
+        artifacts: usize,
+        /// What it warned of.
+        warnings: Vec<Diagnostic>,
+    },
+    /// There is none, it does not answer what is asked, or something is not as it was.
     Nothing,
     /// It is not what a run wrote.
     Damaged,
@@ -103,8 +124,8 @@ impl Cache {
         Utf8Path::new(FOLDER).join(FILE)
     }
 
-    /// Compares everything with what the last clean run saw.
-    pub fn recall(&self) -> Recalled {
+    /// Compares everything with what the last clean run saw. The files that its warnings quote are read into `sources`.
+    pub fn recall(&self, asked: Asked, sources: &mut Sources) -> Recalled {
         let Ok(bytes) = Disk::new(self.root.clone()).read(&Self::path()) else { return Recalled::Nothing };
         let Some(sealed) = bytes.strip_prefix(HEAD) else {
             let line = bytes.iter().take(2 * HEAD.len()).any(|byte| *byte == b'\n');
@@ -112,23 +133,40 @@ impl Cache {
         };
         match sealed.split_at_checked(DIGEST) {
             Some((digest, content)) if digest == seal(content).as_bytes() => {
-                self.compare(content).unwrap_or(Recalled::Damaged)
+                self.compare(content, asked, sources).unwrap_or(Recalled::Damaged)
             }
             _ => Recalled::Damaged,
         }
     }
 
     /// Nothing where the content ends too early.
-    fn compare(&self, content: &[u8]) -> Option<Recalled> {
+    fn compare(&self, content: &[u8], asked: Asked, sources: &mut Sources) -> Option<Recalled> {
         let mut content = Reader(content);
         let program = content.stamp()?;
         if Stamp::of(Path::new(PROGRAM), true).ok() != Some(program) {
             return Some(Recalled::Nothing);
         }
-        let clean = content.clean()?;
-        let count = content.number()?;
-        let kept: Vec<Kept<'_>> = (0..count).map(|_| content.kept()).collect::<Option<_>>()?;
-        Some(if self.still(&kept) { Recalled::Clean(clean) } else { Recalled::Nothing })
+        let answers = [content.part()?, content.part()?];
+        let until = match content.text()? {
+            "" => None,
+            day => Some(day.parse::<Date>().ok()?),
+        };
+        let artifacts = usize::try_from(content.number()?).ok()?;
+        let trees = content.list(|content| content.text().map(Utf8PathBuf::from))?;
+        let kept = content.list(Reader::kept)?;
+        let [Some(rendered), Some(checked)] =
+            answers.map(|mut answer| answer.flag().map(|is| is.then_some(answer)))
+        else {
+            return None;
+        };
+        let answer = match asked {
+            Asked::Render => rendered,
+            Asked::Check(today) => checked.filter(|_| until.is_none_or(|until| today <= until)),
+        };
+        let Some(mut answer) = answer.filter(|_| self.still(&kept)) else { return Some(Recalled::Nothing) };
+        let disk = Disk::new(self.root.clone());
+        let warnings = answer.list(|answer| answer.warning(&disk, sources));
+        Some(warnings.map_or(Recalled::Nothing, |warnings| Recalled::Clean { trees, artifacts, warnings }))
     }
 
     /// Whether all places are as they were.
@@ -161,9 +199,9 @@ impl Cache {
             return;
         }
         let inputs = sources.iter().map(|(_, file)| file.path());
-        let Some(places) = self.places(&project.golden, &project.templates, inputs) else { return };
+        let Some(places) = self.places(clean, &project.golden, &project.templates, inputs) else { return };
         let Ok(program) = Stamp::of(Path::new(PROGRAM), true) else { return };
-        let content = content(program, clean, &places);
+        let content = content(program, clean, sources, &places);
         let bytes = [HEAD, seal(&content).as_bytes(), &content].concat();
         // The file's own time tells whether the file system's clock is this machine's.
         let in_time = |metadata: &Metadata| {
@@ -176,14 +214,17 @@ impl Cache {
     /// The stamps of all that a run depends on; nothing if one of them may be younger than the run.
     fn places<'p>(
         &self,
+        clean: &Clean,
         golden: &Utf8Path,
         templates: &'p Utf8Path,
         inputs: impl Iterator<Item = &'p Utf8Path>,
     ) -> Option<BTreeMap<Place, Stamp>> {
-        let mut seen = Seen { cache: self, places: BTreeMap::new() };
+        let mut seen = Seen { cache: self, written: None, places: BTreeMap::new() };
         for path in inputs.chain([templates]) {
             seen.input(path)?;
         }
+        seen.written = clean.written;
+        let mut files = 0;
         for folder in prefixes(golden) {
             seen.add(Utf8Path::new(folder), false)?;
         }
@@ -194,10 +235,12 @@ impl Cache {
                 if !follow && entry.file_name() == STAGING {
                     return None;
                 }
-                seen.add(Utf8Path::from_path(entry.path())?.strip_prefix(&self.root).ok()?, follow)?;
+                let path = Utf8Path::from_path(entry.path())?.strip_prefix(&self.root).ok()?;
+                files += usize::from(!follow && !entry.file_type().is_dir() && clean.has(path));
+                seen.add(path, follow)?;
             }
         }
-        Some(seen.places)
+        (files == clean.files).then_some(seen.places)
     }
 }
 
@@ -208,8 +251,20 @@ struct Place {
     follow: bool,
 }
 
+impl Clean {
+    /// Whether a path lies in one of the trees.
+    fn has(&self, path: &Utf8Path) -> bool {
+        let below = |tree: &Utf8PathBuf| {
+            path.as_str().strip_prefix(tree.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.trees.iter().any(below)
+    }
+}
+
 struct Seen<'a> {
     cache: &'a Cache,
+    /// The time of what the run has written.
+    written: Option<i64>,
     places: BTreeMap<Place, Stamp>,
 }
 
@@ -235,7 +290,8 @@ impl Seen<'_> {
     }
 
     fn settled(&self, stamp: Stamp) -> Option<Stamp> {
-        (stamp.modified.max(stamp.changed) < self.cache.began.saturating_sub(stamp.margin())).then_some(stamp)
+        let old = stamp.modified.max(stamp.changed) < self.cache.began.saturating_sub(stamp.margin());
+        (old || self.written == Some(stamp.modified)).then_some(stamp)
     }
 }
 
@@ -286,39 +342,92 @@ fn seal(content: &[u8]) -> String {
     format!("{}\n", fingerprint.sha256())
 }
 
-/// What stands behind the seal: numbers of eight bytes, and texts behind their length.
-fn content(program: Stamp, clean: &Clean, places: &BTreeMap<Place, Stamp>) -> Vec<u8> {
-    let mut content = Vec::new();
-    let number = |content: &mut Vec<u8>, number: u64| content.extend(number.to_le_bytes());
-    let text = |content: &mut Vec<u8>, text: &str| {
-        number(content, text.len() as u64);
-        content.extend(text.as_bytes());
-    };
-    let stamp = |content: &mut Vec<u8>, stamp: Stamp| {
+/// What stands behind the seal: numbers of eight bytes, and texts and parts behind their length.
+fn content(program: Stamp, clean: &Clean, sources: &Sources, places: &BTreeMap<Place, Stamp>) -> Vec<u8> {
+    let mut content = Writer::default();
+    content.stamp(program);
+    for warnings in [&clean.rendered, &clean.checked] {
+        let mut answer = Writer::default();
+        answer.number(warnings.is_some().into());
+        let warnings = warnings.as_ref().map(|warnings| warnings.sorted(sources)).unwrap_or_default();
+        answer.list(&warnings, |answer, warning| answer.warning(warning, sources));
+        content.part(&answer.0);
+    }
+    content.text(&clean.until.map(|day| day.to_string()).unwrap_or_default());
+    content.number(clean.artifacts as u64);
+    content.list(&clean.trees, |content, tree| content.text(tree.as_str()));
+    content.list(places, |content, (place, at)| {
+        content.number(place.follow.into());
+        content.text(place.path.as_str());
+        content.stamp(*at);
+    });
+    content.0
+}
+
+/// A content that is being written, which a [`Reader`] reads.
+#[derive(Default)]
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u64) {
+        self.0.extend(number.to_le_bytes());
+    }
+
+    fn part(&mut self, part: &[u8]) {
+        self.number(part.len() as u64);
+        self.0.extend(part);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.part(text.as_bytes());
+    }
+
+    fn list<I: IntoIterator<IntoIter: ExactSizeIterator>>(
+        &mut self,
+        list: I,
+        mut each: impl FnMut(&mut Self, I::Item),
+    ) {
+        let list = list.into_iter();
+        self.number(list.len() as u64);
+        list.for_each(|item| each(self, item));
+    }
+
+    fn stamp(&mut self, stamp: Stamp) {
         for part in [stamp.device, stamp.inode, stamp.length, stamp.mode] {
-            number(content, part);
+            self.number(part);
         }
         for time in [stamp.modified, stamp.changed] {
-            content.extend(time.to_le_bytes());
+            self.0.extend(time.to_le_bytes());
         }
-    };
-    stamp(&mut content, program);
-    number(&mut content, clean.rendered.into());
-    number(&mut content, clean.checked.into());
-    text(&mut content, &clean.until.map(|day| day.to_string()).unwrap_or_default());
-    number(&mut content, clean.artifacts as u64);
-    number(&mut content, clean.trees.len() as u64);
-    for tree in &clean.trees {
-        text(&mut content, tree.as_str());
     }
-    number(&mut content, places.len() as u64);
-    for (place, at) in places {
-        number(&mut content, place.follow.into());
-        text(&mut content, place.path.as_str());
-        stamp(&mut content, *at);
+
+    fn warning(&mut self, warning: &Diagnostic, sources: &Sources) {
+        self.text(&warning.code);
+        self.text(&warning.message);
+        self.list(&warning.labels, |content, label| {
+            match &label.place {
+                Labelled::File(path) => {
+                    content.number(WHOLE);
+                    content.text(path.as_str());
+                }
+                Labelled::Span(span) => {
+                    let file = sources.file(span.file);
+                    content.number(if file.is_streamed() { STREAMED } else { HELD });
+                    content.text(file.path().as_str());
+                    content.number(span.start as u64);
+                    content.number(span.end as u64);
+                }
+            }
+            content.text(&label.text);
+        });
+        self.list(&warning.hints, |content, hint| content.text(hint));
     }
-    content
 }
+
+/// What a label points at: a file as a whole, or a part of one, which is held or streamed.
+const WHOLE: u64 = 0;
+const HELD: u64 = 1;
+const STREAMED: u64 = 2;
 
 /// The rest of a content.
 struct Reader<'a>(&'a [u8]);
@@ -334,11 +443,23 @@ impl<'a> Reader<'a> {
         self.bytes().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    fn flag(&mut self) -> Option<bool> {
+        self.number().map(|number| number != 0)
+    }
+
+    fn part(&mut self) -> Option<Self> {
         let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
+        let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        std::str::from_utf8(text).ok()
+        Some(Self(part))
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.part()?.0).ok()
+    }
+
+    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        (0..self.number()?).map(|_| each(self)).collect()
     }
 
     fn stamp(&mut self) -> Option<Stamp> {
@@ -353,21 +474,34 @@ impl<'a> Reader<'a> {
     }
 
     fn kept(&mut self) -> Option<Kept<'a>> {
-        let follow = self.number()? != 0;
+        let follow = self.flag()?;
         Some((self.text()?, follow, self.stamp()?))
     }
 
-    fn clean(&mut self) -> Option<Clean> {
-        Some(Clean {
-            rendered: self.number()? != 0,
-            checked: self.number()? != 0,
-            until: match self.text()? {
-                "" => None,
-                day => Some(day.parse().ok()?),
-            },
-            artifacts: usize::try_from(self.number()?).ok()?,
-            trees: (0..self.number()?).map(|_| self.text().map(Utf8PathBuf::from)).collect::<Option<_>>()?,
-        })
+    /// A warning with the places in the files that it quotes, which are read.
+    fn warning(&mut self, disk: &Disk, sources: &mut Sources) -> Option<Diagnostic> {
+        let code = self.text()?.to_owned().into();
+        let message = self.text()?.to_owned();
+        let labels = self.list(|content| {
+            let kind = content.number()?;
+            let path = Utf8Path::new(content.text()?);
+            let file = match kind {
+                WHOLE => None,
+                HELD => Some(sources.load(disk, path).ok()?),
+                _ => Some(sources.load_rows(disk, path).ok()?),
+            };
+            let place = match file {
+                None => Labelled::File(path.to_owned()),
+                Some(file) => {
+                    let (start, end) = (content.number()?, content.number()?);
+                    let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+                    Labelled::Span(Span::new(file, range))
+                }
+            };
+            Some(Label { place, text: content.text()?.to_owned() })
+        })?;
+        let hints = self.list(|content| content.text().map(str::to_owned))?;
+        Some(Diagnostic { code, severity: Severity::Warning, message, labels, hints, column: None })
     }
 }
 
@@ -376,37 +510,72 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::diagnostic::code;
 
     fn clean(until: Option<Date>) -> Clean {
         Clean {
-            rendered: true,
-            checked: true,
+            rendered: None,
+            checked: Some(Diagnostics::default()),
             until,
             trees: vec!["golden/lab".into(), "golden/prod".into()],
             artifacts: 3,
+            files: 7,
+            written: None,
         }
     }
 
     #[test]
     fn what_is_written_reads_back() {
-        let stamp = Stamp { device: 1, inode: 2, length: 3, mode: 4, modified: -5, changed: i64::MAX };
-        for until in [None, Some(jiff::civil::date(2027, 3, 31))] {
-            let bytes = content(stamp, &clean(until), &BTreeMap::new());
-            let mut reader = Reader(&bytes);
-            assert_eq!(reader.stamp(), Some(stamp));
-            assert_eq!(reader.clean(), Some(clean(until)));
-            assert_eq!(reader.number(), Some(0));
-            assert!(reader.0.is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        write::overwrite(&root.join("held"), b"one\ntwo").unwrap();
+        write::overwrite(&root.join("rows"), &vec![b'x'; 1_100_000]).unwrap();
+        let disk = Disk::new(root);
+        let mut sources = Sources::default();
+        let held = sources.load(&disk, Utf8Path::new("held")).unwrap();
+        let rows = sources.load_rows(&disk, Utf8Path::new("rows")).unwrap();
+        let warning = Diagnostic::warning(&code::GOLDEN_UNKNOWN, "two files")
+            .at(Span::new(held, 4..7), "here")
+            .at(Span::new(rows, 1_000_000..1_000_001), "")
+            .at_file("golden", "all of it")
+            .hint("move them")
+            .hint("or not");
+        let warnings = Diagnostics::from(warning);
+        let written = Clean { checked: Some(warnings.clone()), ..clean(None) };
+        let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
+        let bytes = content(program, &written, &sources, &BTreeMap::new());
+        let cache = Cache::new(root);
+        let today = Asked::Check(jiff::civil::date(2027, 3, 31));
+        let mut again = Sources::default();
+        let Some(Recalled::Clean { trees, artifacts, warnings: told }) =
+            cache.compare(&bytes, today, &mut again)
+        else {
+            panic!("it was clean");
+        };
+        assert_eq!((trees, artifacts), (written.trees.clone(), 3));
+        assert_eq!(told, warnings.sorted(&sources));
+        assert_eq!(again.iter().count(), 2);
+        let render = cache.compare(&bytes, Asked::Render, &mut again);
+        assert_eq!(render, Some(Recalled::Nothing));
+        for length in 0..bytes.len() {
+            let cut = cache.compare(&bytes[..length], today, &mut Sources::default());
+            assert!(!matches!(cut, Some(Recalled::Clean { .. })), "{length}");
         }
     }
 
     #[test]
     fn a_check_is_answered_until_an_exception_ends() {
         let day = jiff::civil::date(2027, 3, 31);
-        assert!(clean(None).answers_check(day));
-        assert!(clean(Some(day)).answers_check(day));
-        assert!(!clean(Some(day)).answers_check(day.tomorrow().unwrap()));
-        assert!(!Clean { checked: false, ..clean(None) }.answers_check(day));
+        let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
+        let cache = Cache::new("/nonexistent");
+        let answers = |until, today| {
+            let bytes = content(program, &clean(until), &Sources::default(), &BTreeMap::new());
+            let answer = cache.compare(&bytes, Asked::Check(today), &mut Sources::default());
+            matches!(answer, Some(Recalled::Clean { .. }))
+        };
+        assert!(answers(None, day));
+        assert!(answers(Some(day), day));
+        assert!(!answers(Some(day), day.tomorrow().unwrap()));
     }
 
     #[test]
@@ -414,18 +583,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         let cache = Cache { root: root.to_owned(), began: 10 * SECOND };
-        let seen = Seen { cache: &cache, places: BTreeMap::new() };
-        let stamp = |modified: i64, changed: i64| {
+        let mut seen = Seen { cache: &cache, written: None, places: BTreeMap::new() };
+        let stamp = |seen: &Seen<'_>, modified: i64, changed: i64| {
             seen.settled(Stamp { device: 0, inode: 0, length: 0, mode: 0, modified, changed })
         };
         let old = 10 * SECOND - TICKS - 1;
-        assert!(stamp(old, old).is_some());
-        assert_eq!(stamp(old, old + 1), None);
-        assert_eq!(stamp(old + 1, old), None);
-        assert_eq!(stamp(0, 11 * SECOND + 1), None);
+        assert!(stamp(&seen, old, old).is_some());
+        assert_eq!(stamp(&seen, old, old + 1), None);
+        assert_eq!(stamp(&seen, old + 1, old), None);
+        assert_eq!(stamp(&seen, 0, 11 * SECOND + 1), None);
         // A file system that counts whole seconds.
-        assert_eq!(stamp(0, 7 * SECOND), None);
-        assert!(stamp(0, 6 * SECOND).is_some());
+        assert_eq!(stamp(&seen, 0, 7 * SECOND), None);
+        assert!(stamp(&seen, 0, 6 * SECOND).is_some());
+        // What the run wrote.
+        seen.written = Some(10 * SECOND + 1);
+        assert!(stamp(&seen, 10 * SECOND + 1, 11 * SECOND).is_some());
+        assert_eq!(stamp(&seen, 10 * SECOND + 2, 11 * SECOND), None);
     }
 
     #[test]
@@ -451,12 +624,12 @@ mod tests {
         #[test]
         fn any_content_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
-            let mut sound = content(program, &clean(None), &BTreeMap::new());
+            let mut sound = content(program, &clean(None), &Sources::default(), &BTreeMap::new());
             // Behind the number of places, so that they are reached.
             sound.truncate(sound.len() - 8);
             sound.extend(bytes);
             let cache = Cache::new("/nonexistent");
-            let _ = cache.compare(&sound);
+            let _ = cache.compare(&sound, Asked::Render, &mut Sources::default());
         }
     }
 }

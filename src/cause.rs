@@ -60,6 +60,19 @@ pub struct Reason {
     /// The columns of the row, or the value; of a template, the columns (`table.column`) and values that it may be
     /// instead.
     pub names: Vec<String>,
+    /// What of these is known on both sides, as it was and as it is.
+    pub edits: Vec<Edit>,
+}
+
+/// A cell or a value that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Edit {
+    /// The column or the value.
+    pub name: String,
+    /// What it was; null where it was not there.
+    pub from: Option<String>,
+    /// What it is; null where it is not there.
+    pub to: Option<String>,
 }
 
 /// What kind of a change makes lines differ.
@@ -118,14 +131,12 @@ pub struct Changed {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut place = self.path.clone().unwrap_or_default();
-        if let Some(line) = self.line {
-            place = format!("{place}:{line}");
-        }
-        if let Some(row) = &self.row {
-            place = if place.is_empty() { row.clone() } else { format!("{place} {row}") };
-        }
-        let names = self.names.join(", ");
+        let place = self.place();
+        let named = |name: &String| match self.edits.iter().find(|edit| edit.name == *name) {
+            Some(edit) => format!("{name} ({edit})"),
+            None => name.clone(),
+        };
+        let names = self.names.iter().map(named).collect::<Vec<_>>().join(", ");
         let columns = if self.names.len() == 1 { "column" } else { "columns" };
         match self.kind {
             CauseKind::Cells => write!(f, "{place}, {columns} {names}"),
@@ -190,9 +201,39 @@ impl Differing<'_> {
     }
 }
 
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = |side: &Option<String>| side.as_deref().map_or("nothing".into(), short);
+        write!(f, "{} -> {}", side(&self.from), side(&self.to))
+    }
+}
+
+/// A text that is not longer than one wants to read in the middle of a line.
+pub(crate) fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None if text.is_empty() => "\"\"".to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 impl Reason {
+    /// The file, the line and the row, as far as they are known.
+    pub(crate) fn place(&self) -> String {
+        let mut place = self.path.clone().unwrap_or_default();
+        if let Some(line) = self.line {
+            place = format!("{place}:{line}");
+        }
+        match &self.row {
+            Some(row) if place.is_empty() => row.clone(),
+            Some(row) => format!("{place} {row}"),
+            None => place,
+        }
+    }
+
     fn of(kind: CauseKind) -> Self {
-        Self { kind, path: None, line: None, row: None, names: Vec::new() }
+        Self { kind, path: None, line: None, row: None, names: Vec::new(), edits: Vec::new() }
     }
 
     /// A line of a template, or of a TOML file.

@@ -89,13 +89,16 @@ enum Color {
     Never,
 }
 
+/// The command of the child processes of `check --deterministic`; no word that is mistyped is near it.
+const DETERMINISM_CHILD: &str = "__determinism-child";
+
 /// Everything that can be run; help, completions and the manual know [`Command`] only.
 #[derive(Debug, Subcommand)]
 enum Any {
     #[command(flatten)]
     Known(Command),
     /// What `check --deterministic` has its child processes do
-    #[command(hide = true)]
+    #[command(hide = true, name = DETERMINISM_CHILD)]
     RenderInto {
         /// Write the golden trees below this folder, and nothing into the project
         into: Utf8PathBuf,

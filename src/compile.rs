@@ -9,18 +9,18 @@ use std::io;
 use std::sync::OnceLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 use tera::Context;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
-use crate::document::Located;
 use crate::plan::{self, Planned};
 use crate::project::{self, Instance, Project, Values};
 use crate::rules;
 use crate::source::{Sources, Span, World};
+use crate::table::spec::ColumnSpec;
 use crate::table::{Schema, Table, TableSpec, Tables, Value};
 use crate::target::{self, Artifact, Stage, Target};
-use crate::template::check::{self, CellColumn, Checked, Entrance, View};
+use crate::template::check::{self, CellColumn, Entrance, View};
 use crate::template::data;
 use crate::template::engine::{Failure, Refused};
 use crate::template::library::Unparsed;
@@ -33,6 +33,7 @@ use crate::template::{Library, Origin, Tracer};
 
 pub(crate) mod derive;
 mod trace;
+mod unused;
 pub(crate) mod view;
 
 pub(crate) use trace::MOST_CELLS;
@@ -74,114 +75,6 @@ pub struct Compilation {
     pub allowed: BTreeSet<usize>,
     /// The columns that the templates of any environment use.
     used: BTreeSet<CellColumn>,
-}
-
-impl Compilation {
-    /// Warnings of declared columns that nothing uses, whatever the environment; of a part of a project, nothing is
-    /// known.
-    pub fn unused_columns(&self) -> Vec<Diagnostic> {
-        if self.environments.len() < self.project.environments.len() {
-            return Vec::new();
-        }
-        let texts = expressions(&self.project, &self.targets);
-        let named = words(texts.iter());
-        let mut told = BTreeSet::new();
-        let mut warnings = Vec::new();
-        for table in self.environments.iter().flat_map(|environment| environment.tables.iter()) {
-            let schema = table.schema();
-            for (number, column) in schema.columns.iter().enumerate() {
-                let cell = CellColumn { table: schema.name.clone(), column: column.name.clone() };
-                let used = schema.key.contains(&number)
-                    || self.used.contains(&cell)
-                    || named.contains(column.name.as_str());
-                let Some(span) = column.span.filter(|span| !used && told.insert(*span)) else { continue };
-                let message = format!("nothing uses the column `{}` of table `{}`", column.name, schema.name);
-                warnings.push(
-                    Diagnostic::warning(&code::TABLE_UNUSED, message)
-                        .at(span, "no template, rule, path or derived column names it"),
-                );
-            }
-        }
-        warnings
-    }
-
-    /// Warnings of values, and of an instance's own names for tables, that nothing uses; of a part of a project,
-    /// nothing is known.
-    fn unused_names(&self) -> Vec<Diagnostic> {
-        let texts = expressions(&self.project, &self.targets);
-        let named = words(texts.iter().filter(|text| text.contains("values")));
-        let mut warnings = Diagnostics::default();
-        for environment in &self.environments {
-            let declared = self.project.environments.iter().find(|known| known.name == environment.name);
-            let Some(declared) = declared else { continue };
-            let mut all = BTreeSet::new();
-            for producer in &environment.producers {
-                let instance = declared.targets.get(&producer.name);
-                let target = instance.and_then(|instance| self.targets.get(&instance.target.value));
-                let required = target.and_then(|target| target.values.as_ref()).into_iter().flatten();
-                let checked = &producer.templates.checked;
-                let mut used: BTreeSet<&str> = required.map(|(name, _)| name.as_str()).collect();
-                used.extend(checked.values.iter().map(String::as_str));
-                if let (Some(instance), Some(target)) = (instance, target) {
-                    let is_own = |name: &str, value: &Located<toml::Value>| {
-                        declared.values.get(name).is_none_or(|of_all| of_all.span != value.span)
-                    };
-                    let own = instance.values.iter().filter(|(name, value)| is_own(name, value));
-                    for (name, value) in own.filter(|(name, _)| !used.contains(name.as_str())) {
-                        if !named.contains(name.as_str()) {
-                            let message =
-                                format!("nothing in target `{}` uses the value `{name}`", target.name);
-                            warnings.push(
-                                Diagnostic::warning(&code::PROJECT_UNUSED, message)
-                                    .at(value.span, "set for this instance")
-                                    .hint_nearest(name, used.iter().copied()),
-                            );
-                        }
-                    }
-                    warnings.extend(unused_tables(instance, target, checked));
-                }
-                all.extend(used);
-            }
-            for (name, value) in &declared.values {
-                if !all.contains(name.as_str()) && !named.contains(name.as_str()) {
-                    let message = format!("nothing uses the value `{name}`");
-                    warnings.push(
-                        Diagnostic::warning(&code::PROJECT_UNUSED, message)
-                            .at(value.span, "no template, rule, path or derived column names it")
-                            .hint_nearest(name, all.iter().copied()),
-                    );
-                }
-            }
-        }
-        // What environments have in common is said once.
-        warnings.into_iter().collect::<IndexSet<_>>().into_iter().collect()
-    }
-}
-
-/// Warnings of an instance's names for tables that a target that may use all tables does not use.
-fn unused_tables(instance: &Instance, target: &Target, checked: &Checked) -> Vec<Diagnostic> {
-    if target.tables.is_some() {
-        return Vec::new();
-    }
-    let paths = words(target.artifacts.iter().map(|artifact| &artifact.path.value));
-    let walked = target.artifacts.iter().filter_map(|artifact| artifact.each.as_ref());
-    let mut used: BTreeSet<&str> = walked.map(|each| each.value.as_str()).collect();
-    used.extend(checked.named.iter().map(String::as_str));
-    let unused = instance.tables.iter().filter(|(name, _)| !used.contains(name.as_str()));
-    unused
-        .filter(|(name, _)| !paths.contains(name.as_str()))
-        .map(|(name, mapped)| {
-            let message = format!("nothing in target `{}` uses a table `{name}`", target.name);
-            Diagnostic::warning(&code::PROJECT_UNKNOWN_NAME, message)
-                .at(mapped.name_span, "the target's name for a table")
-                .hint_nearest(name, used.iter().copied())
-        })
-        .collect()
-}
-
-/// The names in texts, whatever they are names of.
-fn words<'t>(texts: impl Iterator<Item = &'t String>) -> BTreeSet<&'t str> {
-    texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).collect()
 }
 
 /// An environment that is ready to render.
@@ -379,21 +272,6 @@ pub fn check_selection(
     }
 }
 
-/// The expressions of the project outside of templates: of rules, paths and derived columns.
-fn expressions(project: &Project, targets: &IndexMap<String, Target>) -> Vec<String> {
-    let asserts = project.rules.iter().map(|rule| rule.assert.value.as_str());
-    let messages =
-        project.rules.iter().filter_map(|rule| rule.message.as_ref()).map(|text| text.value.as_str());
-    let paths = targets.values().flat_map(|target| &target.artifacts).chain(&project.artifacts);
-    let paths = paths.map(|artifact| artifact.path.value.as_str());
-    let mut texts: Vec<String> = asserts.chain(messages).chain(paths).map(str::to_owned).collect();
-    for environment in &project.environments {
-        let columns = environment.tables.values().flat_map(|table| table.columns.iter().flatten());
-        texts.extend(columns.filter_map(|(_, spec)| spec.value.fields().expr));
-    }
-    texts
-}
-
 /// The sources of all templates, read once for all environments.
 struct Templates {
     /// For each target by folder, and "" for the project's own: names and files.
@@ -535,6 +413,7 @@ impl Preparation<'_> {
         let mut specs = Vec::with_capacity(declared.tables.len());
         for (name, table) in &declared.tables {
             let mut required = IndexMap::new();
+            let mut constraints: Vec<(String, ColumnSpec, Span)> = Vec::new();
             for instance in declared.targets.values() {
                 let Some(target) = self.compilation.targets.get(&instance.target.value) else { continue };
                 for (theirs, requirement) in target.tables.iter().flatten() {
@@ -543,6 +422,9 @@ impl Preparation<'_> {
                             let here = || (spec.value.with_tables(|table| instance.table(table)), spec.span);
                             let known = required.entry(column.clone()).or_insert_with(here);
                             let here = here();
+                            if constraints.iter().all(|(_, _, span)| *span != here.1) {
+                                constraints.push((column.clone(), here.0.clone(), here.1));
+                            }
                             if view::is_narrower(&here.0, &known.0) {
                                 *known = here;
                             }
@@ -566,6 +448,7 @@ impl Preparation<'_> {
                         .collect()
                 }),
                 required,
+                constraints,
                 header: table.header,
                 hold: self.has_artifacts_of(name),
                 span: table.span,
@@ -759,6 +642,12 @@ impl Environment {
     /// The instances of targets that make artifacts here; the project itself is "".
     pub fn targets(&self) -> BTreeSet<String> {
         self.producers.iter().map(|producer| producer.name.clone()).collect()
+    }
+
+    /// What declares an artifact of the plan.
+    pub fn declaration(&self, planned: &Planned) -> Option<&Artifact> {
+        let declared = &self.producers.get(planned.producer)?.artifacts;
+        declared.iter().find(|artifact| artifact.path.span == planned.span)
     }
 
     /// How many templates have programs.

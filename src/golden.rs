@@ -139,6 +139,8 @@ pub struct Changes {
     /// What the manifest will be, and its text and that of the sums where the files differ; none where they go.
     pub(crate) manifest: Manifest,
     pub(crate) texts: Vec<(&'static str, Option<Vec<u8>>)>,
+    /// How many files of the tree are no artifacts and no file of its own.
+    strays: usize,
     /// What the list of a killed render says of files that this scope leaves out.
     pub(crate) left_pending: Pending,
 }
@@ -147,6 +149,11 @@ impl Changes {
     /// The files of its own, manifest and sums, that a render writes anew; relative to the project's root.
     pub fn written(&self) -> impl Iterator<Item = Utf8PathBuf> {
         self.texts.iter().filter(|(_, text)| text.is_some()).map(|(name, _)| self.folder.join(name))
+    }
+
+    /// How many files there are once the changes are made, those that are no artifacts too.
+    pub(crate) fn files(&self) -> usize {
+        self.manifest.iter().len() + [MANIFEST, SUMS].len() + self.strays
     }
 
     /// Whether a render has nothing to do: `check` has nothing to say, and every mode is right.
@@ -468,12 +475,13 @@ impl Tree {
                 ));
             }
         }
-        warnings.extend(self.unknown(|path| {
+        let unknown = self.unknown(|path| {
             known.contains(path)
                 || fresh.contains(path)
                 || links.contains(path)
                 || matches!(scope, Scope::Retired(kept) if self.lies_in(path, kept))
-        }));
+        });
+        warnings.extend(self.warn_of(&unknown));
 
         let mut manifest = match scope {
             Scope::Whole | Scope::Retired(_) => Manifest::default(),
@@ -510,6 +518,7 @@ impl Tree {
             gone,
             manifest,
             texts,
+            strays: unknown.len(),
             left_pending,
         }
     }
@@ -577,8 +586,8 @@ impl Tree {
             .map(|(path, kind)| (path.as_str(), *kind))
     }
 
-    /// Warns of files that are no artifact, `known` aside.
-    fn unknown(&self, known: impl Fn(&str) -> bool) -> Option<Diagnostic> {
+    /// The files that are no artifact, `known` aside.
+    fn unknown(&self, known: impl Fn(&str) -> bool) -> Vec<&str> {
         let mut unknown: Vec<&str> = self
             .kinds
             .iter()
@@ -589,6 +598,10 @@ impl Tree {
             .chain(self.unprintable.iter().map(String::as_str))
             .collect();
         unknown.sort_unstable();
+        unknown
+    }
+
+    fn warn_of(&self, unknown: &[&str]) -> Option<Diagnostic> {
         let (count, noun, they) = match unknown.len() {
             0 => return None,
             1 => ("1 file".to_owned(), "is no artifact", "it is left alone; move it"),

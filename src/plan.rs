@@ -15,10 +15,10 @@ use crate::table::{Table, Tables};
 use crate::target::Artifact;
 use crate::template::check::{self, Entrance};
 use crate::template::engine::Failure;
-use crate::template::library::Unparsed;
+use crate::template::library::{Template, Unparsed};
 use crate::template::ready::{Failed, Ready, Renderer, Setting};
 use crate::template::segment::Facts;
-use crate::template::syntax::Delimiters;
+use crate::template::syntax::{Delimiters, NodeKind};
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
 
@@ -137,6 +137,24 @@ fn is_literal(artifact: &Artifact) -> bool {
     artifact.path.value.is_ascii() && !artifact.path.value.contains('{')
 }
 
+/// Reports an expression between single braces, which would be a part of the path's name.
+fn lone_braces(template: &Template) -> impl Iterator<Item = Diagnostic> {
+    template.tree.nodes.iter().filter_map(|node| {
+        let NodeKind::Text { trimmed } = &node.kind else { return None };
+        let text = &template.tree.source()[trimmed.clone()];
+        let start = text.find('{')?;
+        let end = text[start..].find('}').map_or(text.len(), |at| start + at + 1);
+        let inside = text[start..end].trim_matches(['{', '}', ' ']);
+        let span = template.span(trimmed.start + start..trimmed.start + end);
+        let message = format!("`{}` would be a part of the path as it is", &text[start..end]);
+        Some(
+            Diagnostic::error(&code::PLAN_PATH, message)
+                .at(span, "no expression")
+                .hint(format!("write `{{{{ {inside} }}}}`")),
+        )
+    })
+}
+
 /// The templates of the paths of one producer.
 struct Paths<'p> {
     producer: &'p Producer,
@@ -165,6 +183,9 @@ impl<'p> Paths<'p> {
             Some(Entrance { template, row: view_of(producer, artifact), strict: true })
         });
         let entrances: Vec<Entrance> = entrances.collect();
+        for template in &library.templates {
+            found.extend(lone_braces(template));
+        }
         let checked = check::check(&library, &producer.globals, &entrances, &mut found);
         let sound = !found.has_errors();
         diagnostics.append(found);

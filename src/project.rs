@@ -274,7 +274,7 @@ pub fn find(folder: &Utf8Path) -> Result<Utf8PathBuf, Diagnostic> {
     let start = folder
         .canonicalize_utf8()
         .map_err(|error| missing(format!("the folder `{folder}` cannot be entered: {error}")))?;
-    start.ancestors().find(|folder| folder.join(FILE).is_file()).map(Utf8Path::to_owned).ok_or_else(|| {
+    start.ancestors().find(|folder| folder.join(FILE).exists()).map(Utf8Path::to_owned).ok_or_else(|| {
         missing(format!("there is no {FILE} in `{folder}` or above it"))
             .hint("`confwright new DIR` makes a new project")
     })

@@ -23,7 +23,7 @@ mod sarif;
 pub use causes::{causes, extent};
 pub use github::github;
 pub use human::{Marked, closing, excerpt, human};
-pub use markdown::{Reached, Review, Reviewed, markdown};
+pub use markdown::{Reached, ReachedArtifact, Review, Reviewed, markdown};
 pub use sarif::sarif;
 
 /// How a run ended.
@@ -62,6 +62,8 @@ pub struct Report {
     pub artifacts: Vec<ArtifactChange>,
     /// What makes artifacts differ.
     pub causes: Vec<Cause>,
+    /// What makes them, and what hosts have to do.
+    pub reached: Vec<Reached>,
     /// What was found, in the order of [`crate::diagnostic::Diagnostics::sorted`].
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -106,6 +108,8 @@ pub(crate) struct Document<'a> {
     artifacts: &'a [ArtifactChange],
     /// What makes artifacts differ; empty for render.
     causes: &'a [Cause],
+    /// The instances of targets whose artifacts differ, and what hosts have to do; of diff.
+    reached: &'a [Reached],
     /// What was found, sorted by place.
     diagnostics: Vec<DiagnosticDocument<'a>>,
 }
@@ -171,6 +175,7 @@ pub fn json(out: &mut dyn Write, sources: &Sources, report: &Report) -> io::Resu
         status: report.status,
         artifacts: &report.artifacts,
         causes: &report.causes,
+        reached: &report.reached,
         diagnostics: diagnostics(sources, &report.diagnostics),
     };
     document_as_json(out, &document)
@@ -243,7 +248,16 @@ mod tests {
             artifact("golden/d", ChangeKind::Deleted),
             artifact("golden/e", ChangeKind::Changed),
         ];
-        (sources, Report { status: Status::Differs, artifacts, causes: Vec::new(), diagnostics })
+        (
+            sources,
+            Report {
+                status: Status::Differs,
+                artifacts,
+                causes: Vec::new(),
+                reached: Vec::new(),
+                diagnostics,
+            },
+        )
     }
 
     type Writer = fn(&mut dyn Write, &Sources, &Report) -> io::Result<()>;

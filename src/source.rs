@@ -27,7 +27,8 @@ pub trait World {
     /// Reads a whole file.
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>>;
 
-    /// Lists the regular files below a folder, at any depth, sorted by path; a folder that does not exist has none.
+    /// Lists the files below a folder, at any depth, sorted by path; a folder that does not exist has none. What is
+    /// no regular file is listed too, to be refused by who reads it.
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>>;
 
     /// The path at which a file really lies, where links lead to it.
@@ -169,7 +170,7 @@ impl World for Disk {
             if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
                 return Err(io::Error::other(self.wrong(entry.path(), LINK_OUT)));
             }
-            if !entry.file_type().is_file() {
+            if entry.file_type().is_dir() {
                 continue;
             }
             let path = Utf8PathBuf::from_path_buf(entry.into_path()).map_err(|path| {
@@ -349,7 +350,8 @@ impl SourceFile {
         Self { path, content, lines: OnceLock::new() }
     }
 
-    fn is_streamed(&self) -> bool {
+    /// Whether it is not held.
+    pub(crate) fn is_streamed(&self) -> bool {
         matches!(self.content, Content::Streamed(_))
     }
 

@@ -105,6 +105,8 @@ pub(crate) struct TargetFile {
     stage: Option<Stage>,
     /// One sentence on what the target makes.
     about: Option<String>,
+    /// What makes a host use new files: a command, for all artifacts that name no other.
+    apply: Option<String>,
     /// `square` where the outputs are themselves full of braces.
     delimiters: Option<Delimiters>,
     /// What the target's templates use of a project.
@@ -125,7 +127,8 @@ impl document::Document for TargetFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct RequiresSection {
-    /// The tables, by the target's names for them, with the columns that are used; when given, there are no others.
+    /// The tables, by the target's names for them, with the columns that are used; when given, there are no others. Their
+    /// constraints hold beside those that the project declares.
     tables: Option<Map<Map<ColumnSpec>>>,
     /// The values that are used; when given, there are no others.
     values: Option<Map<ColumnSpec>>,
@@ -147,6 +150,10 @@ pub(crate) struct ArtifactSection {
     mode: Option<At<String>>,
     /// A table: one artifact for each of its rows, which are bound to `row`.
     each: Option<At<String>>,
+    /// What it decides, in a few words; a review of a change shows them.
+    about: Option<String>,
+    /// What makes a host use it once it has changed: a command; empty where nothing has to be done.
+    apply: Option<String>,
 }
 
 /// A native validator.
@@ -176,6 +183,8 @@ pub struct Target {
     pub stage: Stage,
     /// One sentence on what it makes.
     pub about: Option<String>,
+    /// What makes a host use new files.
+    pub apply: Option<String>,
     /// What its templates' tags look like.
     pub delimiters: Delimiters,
     /// The columns that its templates use, by its own names for the tables; without, they may use all there are.
@@ -212,6 +221,10 @@ pub struct Artifact {
     pub mode: u32,
     /// The table whose rows it is made for.
     pub each: Option<Located<String>>,
+    /// What it decides.
+    pub about: Option<String>,
+    /// What makes a host use it; empty where nothing has to be done.
+    pub apply: Option<String>,
     /// The section's header.
     pub span: Span,
 }
@@ -367,7 +380,10 @@ fn read(
     let section: TargetFile = document::read(sources, file, diagnostics)?;
     let (tables, values) =
         section.requires.map_or((None, None), |requires| (requires.tables, requires.values));
-    let artifacts = artifacts(section.artifact, file, diagnostics);
+    let mut artifacts = artifacts(section.artifact, file, diagnostics);
+    for artifact in &mut artifacts {
+        artifact.apply = artifact.apply.take().or_else(|| section.apply.clone());
+    }
     let checks = checks(section.check, file, diagnostics);
     let mut reader = Reader { file, diagnostics };
     let tables: Option<IndexMap<_, _>> = tables.map(|tables| {
@@ -402,6 +418,7 @@ fn read(
         file,
         stage: section.stage?,
         about: section.about,
+        apply: section.apply,
         delimiters: section.delimiters.unwrap_or_default(),
         tables,
         values,
@@ -431,6 +448,8 @@ pub(crate) fn artifacts(
             format: section.format.and_then(|name| format::find(&name.value().0)).unwrap_or(format::TEXT),
             mode,
             each: section.each.map(|each| each.locate(file)),
+            about: section.about,
+            apply: section.apply,
             span,
         });
     }
@@ -450,6 +469,10 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
         Some(_) => {
             error(format!("mode `{}` does not let the owner read the file", mode.value), "at least 0400")
         }
+        None if matches!(u32::from_str_radix(&mode.value, 8), Ok(0o1000..=0o7777)) => error(
+            format!("mode `{}` has more than permissions", mode.value),
+            "at most 0777: no set-user-ID, set-group-ID or sticky bit",
+        ),
         None => error(format!("`{}` is not a mode", mode.value), "octal digits, such as \"0644\""),
     }
 }

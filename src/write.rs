@@ -10,15 +10,16 @@
 //! are committed to git, and a render makes them again, so thousands of synchronisations would buy nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, FileTimes, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::clock;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::{
     ChangeKind, Changes, Identity, Kind, Outcome, PlannedArtifact, Scope, Tree, kind_of, link, look,
@@ -49,6 +50,7 @@ const FILE_MODE: u32 = 0o644;
 pub struct Batch {
     root: Utf8PathBuf,
     stop: Arc<AtomicBool>,
+    time: i64,
     trees: Vec<Staging>,
 }
 
@@ -56,13 +58,20 @@ impl Batch {
     /// A batch for the project at `root`. Once `stop` is set, as by a signal handler, staging and committing are
     /// refused, and a commit that has begun is taken back.
     pub fn new(root: impl Into<Utf8PathBuf>, stop: Arc<AtomicBool>) -> Self {
-        Self { root: root.into(), stop, trees: Vec::new() }
+        Self { root: root.into(), stop, time: clock::now(), trees: Vec::new() }
+    }
+
+    /// When this batch began, in nanoseconds since 1970. Every file that it writes, and every folder in which it has
+    /// changed something, is given this time: whatever is changed there later shows, even within the same tick of the
+    /// file system's clock.
+    pub fn time(&self) -> i64 {
+        self.time
     }
 
     /// Locks the golden tree in `folder`, relative to the root, and clears away what a killed render left of its
     /// staging. A tree that another render holds is refused at once.
     pub fn open(&mut self, folder: &Utf8Path, scope: Scope) -> Result<&Staging, Diagnostic> {
-        let staging = Staging::begin(&self.root, folder, scope, Arc::clone(&self.stop))?;
+        let staging = Staging::begin(&self.root, folder, scope, (Arc::clone(&self.stop), self.time))?;
         self.trees.push(staging);
         Ok(&self.trees[self.trees.len() - 1])
     }
@@ -153,7 +162,7 @@ impl Staging {
         root: &Utf8Path,
         folder: &Utf8Path,
         scope: Scope,
-        stop: Arc<AtomicBool>,
+        (stop, time): (Arc<AtomicBool>, i64),
     ) -> Result<Self, Diagnostic> {
         let mut made = Vec::new();
         let lock = match lock(root, folder, &mut made) {
@@ -164,7 +173,7 @@ impl Staging {
             }
         };
         let begun = Tree::open(root, folder).and_then(|tree| {
-            let scratch = Scratch::new(tree.place(STAGING));
+            let scratch = Scratch::new(tree.place(STAGING), time);
             match tree.kind(STAGING) {
                 None => {}
                 Some(Kind::Folder) => {
@@ -313,8 +322,8 @@ impl Staging {
 
     /// Clears up behind a commit. The tree is right already, so what fails here is no more than a warning.
     fn finish(&mut self, all_settled: bool) -> Option<Diagnostic> {
-        self.undo.clear();
-        self.made.clear();
+        let changed: BTreeSet<Utf8PathBuf> =
+            self.made.drain(..).chain(self.undo.drain(..)).filter_map(Undo::folder).collect();
         let pending = self.tree.place(PENDING);
         let mut cleared = self.scratch.remove();
         if all_settled {
@@ -328,6 +337,10 @@ impl Staging {
                 Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
                 _ => Ok(()),
             });
+        }
+        for folder in &changed {
+            // A folder that is gone, or another's, is not marked; no more is lost than time in the next run.
+            let _ = mark(folder, self.scratch.times);
         }
         let error = cleared.err()?;
         Some(Diagnostic { severity: Severity::Warning, ..self.failed(STAGING, &error) })
@@ -475,6 +488,23 @@ enum Undo {
     SetMode { place: Utf8PathBuf, mode: u32 },
 }
 
+impl Undo {
+    /// The folder in which the step has changed something.
+    fn folder(self) -> Option<Utf8PathBuf> {
+        match self {
+            Self::SetMode { .. } => None,
+            Self::Restore { place, .. } | Self::MakeFolder { place, .. } => place.parent().map(Into::into),
+            Self::RemoveFile(place) | Self::RemoveFolder(place) => place.parent().map(Into::into),
+        }
+    }
+}
+
+/// Gives a folder the time of a batch.
+#[expect(clippy::disallowed_methods, reason = "a folder is opened for its times, not to be read")]
+fn mark(folder: &Utf8Path, times: FileTimes) -> io::Result<()> {
+    File::open(folder)?.set_times(times)
+}
+
 /// Takes steps back, the last one first, and goes on behind a failure; returns the first.
 fn undo(steps: &mut Vec<Undo>) -> io::Result<()> {
     let mut result = Ok(());
@@ -545,11 +575,14 @@ struct Scratch {
     folder: Utf8PathBuf,
     there: Mutex<bool>,
     next: AtomicUsize,
+    times: FileTimes,
 }
 
 impl Scratch {
-    fn new(folder: Utf8PathBuf) -> Self {
-        Self { folder, there: Mutex::new(false), next: AtomicUsize::new(0) }
+    fn new(folder: Utf8PathBuf, time: i64) -> Self {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(time.unsigned_abs());
+        let times = FileTimes::new().set_modified(time);
+        Self { folder, there: Mutex::new(false), next: AtomicUsize::new(0), times }
     }
 
     /// A name that is not in use; the folder is made with the first.
@@ -558,14 +591,14 @@ impl Scratch {
         if !*there {
             create_folder(&self.folder, FOLDER_MODE)?;
             // So that git never sees what a killed render leaves.
-            Staged::create(self.folder.join(".gitignore"))?.write_all(b"*\n")?;
+            Staged::create(self.folder.join(".gitignore"), self.times)?.write_all(b"*\n")?;
             *there = true;
         }
         Ok(self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()))
     }
 
     fn file(&self) -> io::Result<Staged> {
-        Staged::create(self.name()?)
+        Staged::create(self.name()?, self.times)
     }
 
     /// Removes the folder with all that is in it; `.gitignore` goes last, for the sake of a kill in between.
@@ -604,18 +637,21 @@ impl Scratch {
 struct Staged {
     file: File,
     place: Utf8PathBuf,
+    times: FileTimes,
 }
 
 impl Staged {
-    fn create(place: Utf8PathBuf) -> io::Result<Self> {
+    fn create(place: Utf8PathBuf, times: FileTimes) -> io::Result<Self> {
         step()?;
-        Ok(Self { file: OpenOptions::new().write(true).create_new(true).open(&place)?, place })
+        Ok(Self { file: OpenOptions::new().write(true).create_new(true).open(&place)?, place, times })
     }
 
-    /// Sets the mode, which the umask has no part in, and returns the place.
+    /// Sets the mode, which the umask has no part in, and the time, and returns the place.
     fn close(self, mode: u32, sync: bool) -> io::Result<Utf8PathBuf> {
         step()?;
         self.file.set_permissions(Permissions::from_mode(mode))?;
+        // Where a file system refuses it, the next run compiles once more.
+        let _ = self.file.set_times(self.times);
         if sync {
             self.file.sync_all()?;
         }

@@ -10,14 +10,14 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use super::golden::of_inputs;
 use super::lines::compare;
-use super::{CauseKind, Differing, Found, Reason, row_of, trace};
+use super::{CauseKind, Differing, Edit, Found, Reason, row_of, trace};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
 use crate::origin::{Input, Line, Piece, Row};
 use crate::project;
 use crate::source::{Sources, Span};
-use crate::table::Table;
+use crate::table::{Schema, Table};
 
 /// A state of the sources; without a project, nothing was made of them.
 #[derive(Clone, Copy)]
@@ -37,6 +37,13 @@ struct Compared {
     cells: [Vec<Vec<String>>; 2],
     /// The numbers of the columns.
     columns: [HashMap<String, usize>; 2],
+}
+
+impl Compared {
+    fn cell(&self, which: usize, row: usize, column: &str) -> Option<String> {
+        let column = *self.columns[which].get(column)?;
+        self.cells[which].get(row)?.get(column).cloned()
+    }
 }
 
 struct Comparison<'a> {
@@ -227,31 +234,62 @@ impl<'a> Comparison<'a> {
                 _ => {}
             }
         }
-        let known: Vec<Input> = inputs
-            .iter()
-            .filter_map(|input| {
-                let now = |row: &Row| {
-                    let other = self.other_row(side, row)?;
-                    let number = if side.which == NEW { row.number } else { other };
-                    Some(Row { table: row.table.clone(), number })
-                };
-                Some(match input {
-                    Input::Cell { row, column } => Input::Cell { row: now(row)?, column: column.clone() },
-                    Input::Row(row) => Input::Row(now(row)?),
-                    Input::Value(name) => Input::Value(name.clone()),
-                })
-            })
-            .collect();
         let newer = self.environment(NEW, side).zip(self.states[NEW].compilation);
-        match newer {
-            Some((environment, compilation)) if side.which == OLD => {
-                let sources = self.states[NEW].sources;
-                let resolver = Resolver::new(compilation, environment, side.resolver.planned, sources);
-                reasons.extend(of_inputs(&resolver, &known));
-            }
-            _ => reasons.extend(of_inputs(side.resolver, &known)),
+        let newer = newer.filter(|_| side.which == OLD).map(|(environment, compilation)| {
+            let sources = self.states[NEW].sources;
+            Resolver::new(compilation, environment, side.resolver.planned, sources)
+        });
+        let resolver = newer.as_ref().unwrap_or(side.resolver);
+        // Row by row, so that what was and is stands with its row.
+        let mut by_row: BTreeMap<Option<&Row>, (Vec<Input>, BTreeSet<Edit>)> = BTreeMap::new();
+        for input in inputs {
+            let now = |row: &Row| {
+                let other = self.other_row(side, row)?;
+                let number = if side.which == NEW { row.number } else { other };
+                Some(Row { table: row.table.clone(), number })
+            };
+            let (row, known) = match input {
+                Input::Cell { row, column } => {
+                    (Some(row), now(row).map(|row| Input::Cell { row, column: column.clone() }))
+                }
+                Input::Row(row) => (Some(row), now(row).map(Input::Row)),
+                Input::Value(name) => (None, Some(Input::Value(name.clone()))),
+            };
+            let Some(known) = known else { continue };
+            let (all, edits) = by_row.entry(row).or_default();
+            all.push(known);
+            edits.extend(self.edit(side, input));
+        }
+        for (all, edits) in by_row.into_values() {
+            reasons.extend(of_inputs(resolver, &all).into_iter().map(|reason| {
+                let edits = edits.iter().filter(|edit| reason.names.contains(&edit.name)).cloned();
+                Reason { edits: edits.collect(), ..reason }
+            }));
         }
         reasons
+    }
+
+    /// What a cell or a value was and is.
+    fn edit(&self, side: Side<'_, 'a>, input: &Input) -> Option<Edit> {
+        let (name, from, to) = match input {
+            Input::Cell { row, column } => {
+                let compared = self.compared(side, &row.table);
+                let other = self.other_row(side, row)?;
+                let (old, new) = if side.which == NEW { (other, row.number) } else { (row.number, other) };
+                (column, compared.cell(OLD, old, column), compared.cell(NEW, new, column))
+            }
+            Input::Value(name) => (name, self.written(OLD, side, name), self.written(NEW, side, name)),
+            Input::Row(_) => return None,
+        };
+        Some(Edit { name: name.to_string(), from, to })
+    }
+
+    /// How a value of the project is written, if it is.
+    fn written(&self, which: usize, side: Side<'_, 'a>, name: &str) -> Option<String> {
+        let (environment, compilation) = self.environment(which, side).zip(self.states[which].compilation)?;
+        let sources = self.states[which].sources;
+        let resolver = Resolver::new(compilation, environment, side.resolver.planned, sources);
+        Some(String::from_utf8_lossy(&text(sources, resolver.value(name).0?)).into_owned())
     }
 
     fn other(&self, side: Side<'_, 'a>) -> State<'a> {
@@ -304,6 +342,10 @@ impl<'a> Comparison<'a> {
                     (to_old[number], to_new[*old]) = (Some(*old), Some(number));
                 }
             }
+            let key = |which: usize| table(which).map(|(_, table)| table.schema());
+            if let (Some(old), Some(new)) = (key(OLD), key(NEW)) {
+                renamed((old, &old_cells), (new, &new_cells), &mut to_new, &mut to_old);
+            }
         } else {
             // Rows without a key are the same where all their cells are, or where as many stand between such.
             for op in capture_diff_slices(Algorithm::Myers, &old_cells, &new_cells) {
@@ -339,23 +381,11 @@ impl<'a> Comparison<'a> {
             Input::Row(row) => self.other_row(side, row).is_none(),
             Input::Cell { row, column } => {
                 let compared = self.compared(side, &row.table);
-                let cell = |which: usize, number: usize| {
-                    let column = *compared.columns[which].get(&**column)?;
-                    compared.cells[which].get(number)?.get(column)
-                };
+                let cell = |which, number| compared.cell(which, number, column);
                 let other = self.other_row(side, row);
                 other.is_none_or(|other| cell(side.which, row.number) != cell(1 - side.which, other))
             }
-            Input::Value(name) => {
-                let mine = side.resolver.value(name).0.map(|span| text(side.resolver.sources, span));
-                let other = self.environment(1 - side.which, side).zip(self.other(side).compilation);
-                let other = other.and_then(|(environment, compilation)| {
-                    let sources = self.other(side).sources;
-                    let resolver = Resolver::new(compilation, environment, side.resolver.planned, sources);
-                    Some(text(sources, resolver.value(name).0?))
-                });
-                mine != other
-            }
+            Input::Value(name) => self.written(OLD, side, name) != self.written(NEW, side, name),
         }
     }
 
@@ -377,6 +407,39 @@ impl<'a> Comparison<'a> {
         let sources = self.other(side).sources;
         let same = sources.find(file.path()).is_some_and(|other| sources.file(other).bytes() == file.bytes());
         (!same).then(|| file.path())
+    }
+}
+
+/// Finds rows that have another key and are the same in all else, where only one old row can be the new one: it stands
+/// in the same place, or has a value that is unique.
+fn renamed(
+    (old, old_cells): (&Schema, &[Vec<String>]),
+    (new, new_cells): (&Schema, &[Vec<String>]),
+    to_new: &mut [Option<usize>],
+    to_old: &mut [Option<usize>],
+) {
+    fn others<'c>(schema: &Schema, cells: &'c [String]) -> BTreeMap<String, &'c str> {
+        let columns = schema.columns.iter().enumerate().zip(cells);
+        let written =
+            columns.filter(|((number, column), _)| column.expr.is_none() && !schema.key.contains(number));
+        written.map(|((_, column), cell)| (column.name.clone(), cell.as_str())).collect()
+    }
+    let mut alike: BTreeMap<BTreeMap<String, &str>, [Vec<usize>; 2]> = BTreeMap::new();
+    for (which, schema, cells, others_of) in
+        [(OLD, old, old_cells, &*to_new), (NEW, new, new_cells, &*to_old)]
+    {
+        for (number, cells) in cells.iter().enumerate().filter(|(number, _)| others_of[*number].is_none()) {
+            alike.entry(others(schema, cells)).or_default()[which].push(number);
+        }
+    }
+    let is_unique = |name: &String| new.column(name).is_some_and(|(_, column)| column.unique);
+    for (cells, pair) in alike {
+        let ([old], [new]) = (&pair[OLD][..], &pair[NEW][..]) else { continue };
+        let before = |number: usize| number.checked_sub(1);
+        let is_in_place = before(*old).and_then(|before| to_new[before]) == before(*new);
+        if !cells.is_empty() && (is_in_place || cells.keys().any(is_unique)) {
+            (to_new[*old], to_old[*new]) = (Some(*new), Some(*old));
+        }
     }
 }
 

@@ -13,12 +13,12 @@ use super::diff::{causes_of, compare};
 use super::render::{artifacts, artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
-use crate::cache::Clean;
+use crate::cache::{Asked, Clean};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::finding;
-use crate::golden::{ChangeKind, Changes};
+use crate::golden::{ChangeKind, Changes, Tree};
 use crate::project::{Allow, Project};
 use crate::report::Status;
 use crate::source::{self, Disk};
@@ -54,8 +54,7 @@ impl Check {
             && !self.deterministic
             && self.as_of.is_none()
             && !self.no_cache
-            && let Some((count, artifacts)) =
-                session.recall(&root, |clean| clean.answers_check(crate::clock::today()))
+            && let Some((count, artifacts)) = session.recall(&root, Asked::Check(crate::clock::today()))
         {
             session.say(&up_to_date(count))?;
             return session.report(Status::Clean, artifacts, UP_TO_DATE);
@@ -63,6 +62,8 @@ impl Check {
         let disk = Disk::new(root.clone());
         let selection = self.part.selection();
         let Some(compilation) = session.prepare(&disk, &selection) else { return session.fail(NOTHING) };
+        // What a render says too, but for what the trees add.
+        let mut rendered = session.diagnostics.clone();
         let Some(gone) = retired(session, &root, &compilation, &selection) else {
             return session.fail(NOTHING);
         };
@@ -74,10 +75,11 @@ impl Check {
         let mut allowed = compilation.allowed.clone();
         for compared in &all {
             differs |= !compared.changes.is_clean();
-            session.diagnostics.extend(stale(&compared.changes));
+            session.diagnostics.extend(stale(&compared.tree, &compared.changes));
             session.diagnostics.append(compared.changes.edited.clone());
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
+            rendered.append(compared.changes.warnings.clone());
             let structure = finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
             session.diagnostics.extend(unchecked(compared.environment, &compilation.project, &mut allowed));
@@ -95,6 +97,8 @@ impl Check {
         session.causes = session.diagnostics.take(causes).unwrap_or_default();
         if selection.is_whole() {
             session.diagnostics.extend(compilation.unused_columns());
+            let rows = compilation.unused_rows(&session.sources, &mut allowed);
+            session.diagnostics.extend(rows.unwrap_or_else(|failure| vec![failure]));
         }
         if self.deterministic && !self.repeat(session, &root, &disk, &compilation)? {
             return session.fail("whether every compile gives the same bytes is not known");
@@ -116,11 +120,13 @@ impl Check {
         };
         if status == Status::Clean {
             let clean = Clean {
-                rendered: all.iter().all(|compared| compared.changes.is_untouched()),
-                checked: true,
+                rendered: all.iter().all(|compared| compared.changes.is_untouched()).then_some(rendered),
+                checked: Some(session.diagnostics.clone()),
                 until: compilation.project.allows.iter().map(|allow| allow.until.value).min(),
                 trees: folders(&compilation),
                 artifacts: changes.len(),
+                files: all.iter().map(|compared| compared.changes.files()).sum(),
+                written: None,
             };
             session.keep(&clean, &compilation);
             let proved = if self.deterministic { ", and every compile gave the same bytes" } else { "" };
@@ -178,7 +184,7 @@ fn up_to_date(count: usize) -> String {
 }
 
 /// What of a golden tree is not what the sources give, but for files that were edited by hand.
-fn stale(changes: &Changes) -> Vec<Diagnostic> {
+fn stale(tree: &Tree, changes: &Changes) -> Vec<Diagnostic> {
     let mut list = Vec::new();
     for change in &changes.list {
         let what = match change.change {
@@ -202,8 +208,10 @@ fn stale(changes: &Changes) -> Vec<Diagnostic> {
         changes.stale.as_slice()
     };
     for path in stale {
+        let there = path.strip_prefix(tree.folder()).is_ok_and(|name| tree.kind(name.as_str()).is_some());
+        let what = if there { "does not describe the artifacts" } else { "is missing" };
         list.push(
-            Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` does not describe the artifacts"))
+            Diagnostic::error(&code::GOLDEN_STALE, format!("`{path}` {what}"))
                 .at_file(path.clone(), "")
                 .hint("run `confwright render` and commit the result"),
         );

@@ -270,7 +270,7 @@ impl<'a> Child<'a> {
             }
         };
         command
-            .args(["render-into", into.as_str(), "-C", self.root.as_str(), "--quiet"])
+            .args([super::DETERMINISM_CHILD, into.as_str(), "-C", self.root.as_str(), "--quiet"])
             .args(&self.processes.part)
             .args(&self.arguments)
             .current_dir(&self.directory)
@@ -293,7 +293,16 @@ impl<'a> Child<'a> {
         if self.stopped() {
             return Vec::new();
         }
-        let written = temporary().and_then(|folder| PrivateFolder::below(&folder)).and_then(|folder| {
+        let folder = match temporary().and_then(|folder| PrivateFolder::below(&folder)) {
+            Ok(folder) => folder,
+            Err(error) => {
+                let message =
+                    format!("there is no room for what {} writes, so it was not tried: {error}", self.what);
+                let hint = "name a folder for it in the variable TMPDIR";
+                return vec![Diagnostic::error(&code::DETERMINISM, message).hint(hint)];
+            }
+        };
+        let written = (|| {
             let output = self.run(folder.path())?;
             if !output.status.success() {
                 let told = String::from_utf8_lossy(&output.stderr);
@@ -304,7 +313,7 @@ impl<'a> Child<'a> {
             let found = find(compiled.written(folder.path(), canary)?, &|path| disk.read(path).ok());
             folder.remove()?;
             Ok(found)
-        });
+        })();
         // The same interrupt may have ended the child.
         match written {
             Err(error) if !self.stopped() => vec![failed(&self.what, &error.to_string())],

@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::explain::Resolver;
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
 use crate::plan::Planned;
-use crate::report::{self, ArtifactChange, Reached, Review, Reviewed, Status};
+use crate::report::{self, ArtifactChange, Reached, ReachedArtifact, Review, Reviewed, Status};
 use crate::source::{Disk, Sources};
 
 mod revisions;
@@ -161,7 +161,7 @@ impl Diff {
             }
             session.causes = causes;
         } else {
-            session.causes = causes;
+            (session.causes, session.reached) = (causes, reached);
         }
         for note in &notes {
             session.remark(note)?;
@@ -316,6 +316,9 @@ struct FileDifference {
     modes: Option<(u32, u32)>,
     /// Whether one of the contents is so long that causes are not looked for.
     large: bool,
+    /// What it decides, and what makes a host use it, where that is said.
+    about: Option<String>,
+    apply: Option<String>,
     old: Vec<u8>,
     new: Vec<u8>,
 }
@@ -366,6 +369,7 @@ fn difference<'a>(
     let environment = compared.environment;
     let relative = change.path.strip_prefix(&environment.folder).unwrap_or(&change.path);
     let planned = planned(environment, &change.path);
+    let declared = planned.and_then(|planned| environment.declaration(planned));
     let target = match planned {
         Some(planned) => planned.target.clone(),
         None => {
@@ -391,6 +395,8 @@ fn difference<'a>(
             if executable { (0o644, 0o755) } else { (0o755, 0o644) }
         }),
         large,
+        about: declared.and_then(|declared| declared.about.clone()),
+        apply: declared.and_then(|declared| declared.apply.clone()),
         old,
         new,
     };
@@ -455,9 +461,9 @@ fn rendered(environment: &Environment, planned: &Planned, sources: &Sources) -> 
 /// The instances that make what differs, with what their targets say of them; `states` are the compilations that
 /// know them, the newest first.
 fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut made: BTreeMap<(&str, &str), Vec<&FileDifference>> = BTreeMap::new();
     for file in files {
-        *counts.entry((&file.environment, &file.target)).or_default() += 1;
+        made.entry((&file.environment, &file.target)).or_default().push(file);
     }
     let found = |environment: &str, name: &str| {
         states.iter().find_map(|state| {
@@ -465,7 +471,7 @@ fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
             state.targets.get(&declared.targets.get(name)?.target.value)
         })
     };
-    let reached = counts.into_iter().map(|((environment, name), artifacts)| {
+    let reached = made.into_iter().map(|((environment, name), files)| {
         let target = found(environment, name);
         let checks = target.into_iter().flat_map(|target| &target.checks);
         Reached {
@@ -473,7 +479,15 @@ fn reached(files: &[FileDifference], states: &[&Compilation]) -> Vec<Reached> {
             target: name.to_owned(),
             stage: target.map_or("", |target| target.stage.name()),
             checks: checks.map(|check| check.name.value.clone()).collect(),
-            artifacts,
+            artifacts: files
+                .into_iter()
+                .map(|file| ReachedArtifact {
+                    path: file.path.to_string(),
+                    about: file.about.clone().unwrap_or_default(),
+                    // Of one that is no longer made, the target still says it.
+                    apply: file.apply.clone().or_else(|| target.and_then(|target| target.apply.clone())),
+                })
+                .collect(),
         }
     });
     reached.collect()

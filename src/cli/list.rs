@@ -93,6 +93,10 @@ struct ArtifactDocument {
     format: String,
     /// Its permissions in octal digits.
     mode: String,
+    /// What it decides; empty where the target does not say.
+    about: String,
+    /// The command that makes a host use it, empty where nothing has to be done; null where the target does not say.
+    apply: Option<String>,
 }
 
 impl List {
@@ -149,12 +153,17 @@ fn describe(compilation: &Compilation) -> Document {
                     .collect(),
             }
         });
-        let artifacts = environment.artifacts.iter().map(|planned| ArtifactDocument {
-            path: environment.folder.join(&planned.path).to_string(),
-            target: planned.target.clone(),
-            template: planned.artifact(compilation).template,
-            format: planned.format.name.to_owned(),
-            mode: format!("{:04o}", planned.mode),
+        let artifacts = environment.artifacts.iter().map(|planned| {
+            let declared = environment.declaration(planned);
+            ArtifactDocument {
+                path: environment.folder.join(&planned.path).to_string(),
+                target: planned.target.clone(),
+                template: planned.artifact(compilation).template,
+                format: planned.format.name.to_owned(),
+                mode: format!("{:04o}", planned.mode),
+                about: declared.and_then(|declared| declared.about.clone()).unwrap_or_default(),
+                apply: declared.and_then(|declared| declared.apply.clone()),
+            }
         });
         EnvironmentDocument {
             name: environment.name.clone(),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
-use crate::cache::Clean;
+use crate::cache::{Asked, Clean};
 use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, code};
 use crate::golden::{self, Change, ChangeKind, Changes, Scope};
@@ -47,7 +47,7 @@ impl Render {
             && !self.force
             && !self.no_cache
             && self.into.is_none()
-            && let Some((count, artifacts)) = session.recall(&root, |clean| clean.rendered)
+            && let Some((count, artifacts)) = session.recall(&root, Asked::Render)
         {
             session.say(&up_to_date(count))?;
             return session.report(Status::Clean, artifacts, NOTHING);
@@ -59,6 +59,7 @@ impl Render {
         let compilation = ManuallyDrop::new(compilation);
 
         session.stop_on_signals()?;
+        let in_place = self.into.is_none();
         let root = self.into.unwrap_or(root);
         let mut batch = Batch::new(root.clone(), session.stop.clone());
         for environment in &compilation.environments {
@@ -71,6 +72,7 @@ impl Render {
         let Some(gone) = retired(session, &root, &compilation, &selection) else {
             return session.fail(NOTHING);
         };
+        let whole = gone.is_empty();
         for environment in gone {
             if let Err(diagnostic) = batch.open(&environment.folder, Scope::Retired(current.clone())) {
                 session.diagnostics.push(diagnostic);
@@ -109,23 +111,29 @@ impl Render {
         if session.diagnostics.has_errors() {
             return session.fail(NOTHING);
         }
+        let time = batch.time();
         match batch.commit(self.force) {
             Ok(all) => {
                 session.committed = true;
                 session.say(&summary(&all))?;
-                let untouched = all.iter().all(Changes::is_untouched);
+                let files = all.iter().map(Changes::files).sum();
                 let mut changes = Vec::new();
                 for tree in all {
                     session.diagnostics.append(tree.warnings.clone());
                     changes.extend(artifacts(&tree));
                 }
-                if untouched {
+                if whole && in_place {
                     let clean = Clean {
-                        rendered: true,
-                        checked: false,
+                        rendered: Some(session.diagnostics.clone()),
+                        checked: None,
                         until: None,
                         trees: current,
-                        artifacts: changes.len(),
+                        artifacts: changes
+                            .iter()
+                            .filter(|change| change.change != ChangeKind::Deleted)
+                            .count(),
+                        files,
+                        written: Some(time),
                     };
                     session.keep(&clean, &compilation);
                 }

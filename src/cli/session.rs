@@ -11,14 +11,14 @@ use signal_hook::flag;
 
 use super::progress::Progress;
 use super::{Color, Exit, Global, Output};
-use crate::cache::{Cache, Clean, Recalled};
+use crate::cache::{Asked, Cache, Clean, Recalled};
 use crate::cause::Cause;
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::ChangeKind;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::project;
-use crate::report::{self, ArtifactChange, Report, Status};
+use crate::report::{self, ArtifactChange, Reached, Report, Status};
 use crate::source::{Disk, Sources, World};
 
 /// One run of a command.
@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) diagnostics: Diagnostics,
     /// What makes artifacts differ, for the report.
     pub(super) causes: Vec<Cause>,
+    /// What makes the artifacts that differ, for the report.
+    pub(super) reached: Vec<Reached>,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
@@ -68,6 +70,7 @@ impl Session {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             causes: Vec::new(),
+            reached: Vec::new(),
             cache: None,
             damaged: None,
             progress: None,
@@ -93,25 +96,25 @@ impl Session {
     }
 
     /// The number of artifacts of a project of which nothing has changed since the last clean run, and the artifacts
-    /// where the output names them; nothing where that run does not answer what is asked, or the project has to be
-    /// compiled.
+    /// where the output names them; what that run warned of is warned of again. Nothing where it does not answer what is
+    /// asked, or the project has to be compiled.
     ///
     /// From here on the end of this run may be kept for the next one.
-    pub(super) fn recall(
-        &mut self,
-        root: &Utf8Path,
-        answers: impl Fn(&Clean) -> bool,
-    ) -> Option<(usize, Vec<ArtifactChange>)> {
+    pub(super) fn recall(&mut self, root: &Utf8Path, asked: Asked) -> Option<(usize, Vec<ArtifactChange>)> {
         let cache = self.cache.insert(Cache::new(root));
-        match cache.recall() {
-            Recalled::Clean(clean) if answers(&clean) => {
+        // Its own, so that a run that compiles after all has read nothing yet.
+        let mut sources = Sources::default();
+        match cache.recall(asked, &mut sources) {
+            Recalled::Clean { trees, artifacts: count, warnings } => {
                 let artifacts = match self.output {
                     Output::Human => Vec::new(),
-                    _ => listed(&Disk::new(root), &clean.trees)?,
+                    _ => listed(&Disk::new(root), &trees)?,
                 };
-                Some((clean.artifacts, artifacts))
+                self.sources = sources;
+                self.diagnostics.extend(warnings);
+                Some((count, artifacts))
             }
-            Recalled::Clean(_) | Recalled::Nothing => None,
+            Recalled::Nothing => None,
             Recalled::Damaged => {
                 let message = format!("`{}` is damaged, and was not used", Cache::path());
                 self.damaged = Some(
@@ -124,9 +127,9 @@ impl Session {
         }
     }
 
-    /// Keeps what this run has found for the next one, unless it has something to say.
+    /// Keeps what this run has found for the next one.
     pub(super) fn keep(&self, clean: &Clean, compilation: &Compilation) {
-        if let Some(cache) = self.cache.as_ref().filter(|_| self.diagnostics.is_empty()) {
+        if let Some(cache) = &self.cache {
             cache.keep(clean, &compilation.project, &self.sources);
         }
     }
@@ -204,7 +207,8 @@ impl Session {
         self.diagnostics.extend(self.damaged.take());
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let causes = std::mem::take(&mut self.causes);
-        let report = Report { status, artifacts, causes, diagnostics };
+        let reached = std::mem::take(&mut self.reached);
+        let report = Report { status, artifacts, causes, reached, diagnostics };
         match self.output {
             // The result of these goes to people, and so does what is wrong.
             Output::Human | Output::Markdown => {

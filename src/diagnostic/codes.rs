@@ -48,6 +48,7 @@ codes! {
     TABLE_CONSTRAINT = "table::constraint", "A cell breaks a constraint of its column: min, max, pattern, within, values.";
     TABLE_UNIQUE = "table::unique", "Two rows have the same key, or the same value in a `unique` column.";
     TABLE_UNUSED = "table::unused-column", "Nothing uses a declared column: it reaches no artifact.";
+    TABLE_UNUSED_ROW = "table::unused-row", "A row reaches no artifact: nothing is printed for it, and no row refers to it.";
     TABLE_REF = "table::ref", "A cell refers to a row that does not exist.";
     TABLE_CYCLE = "table::cycle", "Rows refer to each other in a circle.";
     TABLE_DEPTH = "table::depth", "A chain of references from row to row is too long.";

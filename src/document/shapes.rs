@@ -26,6 +26,8 @@ static ARTIFACT_SECTION: [Kind; 1] = [
             ("format", &FORMAT),
             ("mode", &[Kind { name: Some("a text"), ..PLAIN }]),
             ("each", &[Kind { name: Some("a text"), ..PLAIN }]),
+            ("about", &[Kind { name: Some("a text"), ..PLAIN }]),
+            ("apply", &[Kind { name: Some("a text"), ..PLAIN }]),
         ],
         others: None,
         required: &["template", "path"],
@@ -221,6 +223,7 @@ pub(crate) static TARGET: [Kind; 1] = [
         keys: &[
             ("stage", &[Kind { name: Some("a text"), noun: Some("stage"), texts: &["config", "image", "deploy", "verify", "access"], ..PLAIN }]),
             ("about", &[Kind { name: Some("a text"), ..PLAIN }]),
+            ("apply", &[Kind { name: Some("a text"), ..PLAIN }]),
             ("delimiters", &DELIMITERS),
             ("requires", &REQUIRES_SECTION),
             ("artifact", &[Kind { name: Some("a list"), entries: &ARTIFACT_SECTION, ..PLAIN }]),

@@ -10,6 +10,10 @@ use super::mark::{Emitted, Kind};
 use super::text::{LINE_BREAK, one_line};
 use super::{Fault, Follow, Format, Refused, Writer};
 
+mod command;
+
+use command::{Commands, LONGEST, RESERVED, end_word, is_name, is_name_byte, name_refused};
+
 pub(super) static FORMAT: Format = Format {
     name: "shell",
     about: "scripts for a POSIX shell or Bash",
@@ -18,22 +22,6 @@ pub(super) static FORMAT: Format = Format {
     follow: Follow::Writer(|| Box::new(Shell::default())),
     check: Some(check),
 };
-
-/// Words that are read as grammar where a command begins.
-const RESERVED: &[&str] = &[
-    "!", "{", "}", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for",
-    "function", "if", "in", "select", "then", "time", "until", "while",
-];
-
-/// Commands that read their arguments as code.
-const EVALUATING: &[&str] =
-    &["alias", "bash", "dash", "eval", "ksh", "let", "sh", "ssh", "su", "trap", "zsh"];
-
-/// Commands that read arguments `name=value` as assignments.
-const DECLARING: &[&str] = &["declare", "export", "local", "readonly", "typeset"];
-
-/// Reserved words that the name of a variable or a function follows.
-const NAMING: &[&str] = &["for", "function", "select"];
 
 /// A value as one word: as it is where that is certain to be one, else in single quotes.
 pub fn word(text: &str) -> Cow<'_, str> {
@@ -72,113 +60,9 @@ enum Open {
     Comment,
 }
 
-/// Where in a list of commands the text stands.
-#[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
-struct Commands {
-    /// Whether it ends with the parenthesis that was not opened in it.
-    substitution: bool,
-    parentheses: u32,
-    /// Not yet past the name of a command, as far as is certain.
-    before_arguments: bool,
-    /// Within `[[ ]]`.
-    conditional: bool,
-    /// Among the arguments of a command that reads them as code.
-    evaluating: bool,
-    /// Among the arguments of a command that assigns them.
-    declaring: bool,
-    /// The next word is the name of a variable or a function.
-    naming: bool,
-    /// The word before this one has a value in quotes, and a `(` would make it the name of a function.
-    quoted_name: bool,
-    /// Directly after `>&` or `<&`.
-    duplicating: bool,
-    /// The next word is the target of a redirection.
-    redirection: bool,
-    word: Word,
-}
-
-impl Commands {
-    fn new(substitution: bool) -> Self {
-        Self { substitution, before_arguments: true, ..Self::default() }
-    }
-}
-
-impl Commands {
-    /// Refuses a byte that makes a name of a word with a value in quotes: what the shell reads is no name then.
-    fn misnamed(&self, byte: u8) -> Option<Refused> {
-        let word = &self.word;
-        let assigns = (self.before_arguments || self.declaring) && !self.redirection && !self.conditional;
-        match byte {
-            b'=' | b'[' if assigns && word.quoted_value && !word.text.contains(&b'=') => {
-                Some(name_refused("the name of a variable"))
-            }
-            b'(' if word.quoted_value || self.quoted_name => Some(name_refused("the name of a function")),
-            b'<' | b'>' if word.brace && word.value => Some(name_refused("the name of a variable")),
-            _ => None,
-        }
-    }
-}
-
-/// The word that the text stands in.
-#[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
-struct Word {
-    started: bool,
-    /// Its start, as far as it is neither quoted nor expanded nor a value.
-    text: Vec<u8>,
-    /// It has other things than `text`.
-    mixed: bool,
-    /// It has a value, and the value in quotes.
-    value: bool,
-    quoted_value: bool,
-    /// It begins with `~`, and no `/` has come.
-    tilde: bool,
-    /// An unquoted bracket or brace is open.
-    bracket: bool,
-    brace: bool,
-}
-
-/// What longest text of a word is of interest: names of variables and reserved words.
-const LONGEST: usize = 256;
-
-impl Word {
-    fn push(&mut self, byte: u8) {
-        self.started = true;
-        if self.mixed {
-            return;
-        }
-        if self.text.len() < LONGEST { self.text.push(byte) } else { self.mixed = true }
-    }
-
-    fn mix(&mut self) {
-        self.started = true;
-        self.mixed = true;
-    }
-
-    /// Whether it begins with `name=` or `name+=`.
-    fn is_assignment(&self) -> bool {
-        self.text.iter().position(|byte| *byte == b'=').is_some_and(|at| {
-            let name = &self.text[..at];
-            is_name(name.strip_suffix(b"+").unwrap_or(name))
-        })
-    }
-
-    fn is_one_of(&self, words: &[&str]) -> bool {
-        !self.mixed && words.iter().any(|word| word.as_bytes() == self.text)
-    }
-}
-
-fn is_name(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|byte| !byte.is_ascii_digit()) && bytes.iter().all(|byte| is_name_byte(*byte))
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
 /// A here-document.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Heredoc {
     delimiter: Vec<u8>,
     /// A quoted delimiter: the body has no expansions.
@@ -188,6 +72,8 @@ struct Heredoc {
     /// The quote that is open in the delimiter, a backslash for one character.
     quote: Option<u8>,
     started: bool,
+    /// What reads it takes it for code.
+    code: bool,
 }
 
 /// The line of a here-document's body that the text stands in.
@@ -220,6 +106,7 @@ enum Glue {
     Number,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Shell {
     open: Vec<(Open, usize)>,
     /// How many bytes of output there were.
@@ -228,6 +115,10 @@ struct Shell {
     dollar: Dollar,
     /// How many `<` stand directly before.
     less: u8,
+    /// A variable was declared to be an integer, so that an assignment may be arithmetic.
+    integers: bool,
+    /// A command of this line reads its input as code.
+    reads_code: bool,
     /// A parenthesis stands directly before: `$(` or one where a command begins.
     parenthesis: bool,
     /// The delimiter that is being read.
@@ -254,6 +145,8 @@ impl Default for Shell {
             escaped: false,
             dollar: Dollar::None,
             less: 0,
+            integers: false,
+            reads_code: false,
             parenthesis: false,
             delimiter: None,
             pending: Vec::new(),
@@ -303,6 +196,11 @@ impl Shell {
     fn structure(&mut self, byte: u8) {
         if self.lost.is_some() {
             return;
+        }
+        if let [.., (Open::Commands(commands), _), (Open::Single | Open::Double, _)] =
+            self.open.as_mut_slice()
+        {
+            self.refused = commands.quoted(byte);
         }
         match self.open.last() {
             Some((Open::Single, _)) if byte == b'\'' => return self.pop(),
@@ -417,8 +315,14 @@ impl Shell {
                     self.refused = Some(name_refused("a reserved word of the shell"));
                 }
                 commands.quoted_name |= commands.word.quoted_value && matches!(byte, b' ' | b'\t');
+                self.integers |= commands.declares_integers();
+                self.refused = self.refused.take().or_else(|| commands.misread());
                 if let Some(why) = end_word(commands, descriptor) {
                     self.lost = Some(why);
+                }
+                if !matches!(byte, b' ' | b'\t' | b'<' | b'>') && commands.reads_code() {
+                    self.reads_code = true;
+                    self.refused = self.refused.take().or_else(|| commands.piped.then(piped_refused));
                 }
             }
             _ => {}
@@ -427,16 +331,17 @@ impl Shell {
             b' ' | b'\t' => {}
             b'<' | b'>' => {
                 commands.redirection = true;
+                commands.here_string = byte == b'<' && less == 2;
                 self.less = if byte == b'<' { less + 1 } else { 0 };
             }
             b'\n' | b';' | b'&' | b'|' => {
-                commands.before_arguments = true;
-                commands.evaluating = false;
-                commands.declaring = false;
-                commands.naming = false;
-                commands.redirection = false;
-                if byte == b'\n' && !self.pending.is_empty() {
-                    self.start_body();
+                commands.end(byte, self.previous);
+                if byte == b'\n' {
+                    let code = std::mem::take(&mut self.reads_code);
+                    self.pending.iter_mut().for_each(|heredoc| heredoc.code |= code);
+                    if !self.pending.is_empty() {
+                        self.start_body();
+                    }
                 }
             }
             b'(' if after_parenthesis => {
@@ -455,6 +360,8 @@ impl Shell {
             b'(' => {
                 commands.parentheses += 1;
                 commands.before_arguments = true;
+                // That of `<( )`, whose commands are no file.
+                commands.redirection = false;
                 self.parenthesis = true;
             }
             b')' => {
@@ -484,6 +391,7 @@ impl Shell {
                     b'{' => word.brace = true,
                     _ => {}
                 }
+                word.note(byte);
                 word.push(byte);
             }
         }
@@ -599,6 +507,12 @@ impl Shell {
     fn body_value(&mut self, value: &Emitted<'_>, out: &mut String) -> Result<(), Refused> {
         one_line(value.text, "a here-document")?;
         let Some(heredoc) = &self.body else { return Ok(()) };
+        if heredoc.code && !is_plain(value.text) && !matches!(value.kind, Kind::Word | Kind::Words) {
+            return Err(uncertain(
+                "in a here-document that a shell reads as code",
+                "put `| shell` on a value that is a word there; or hand it over as an argument",
+            ));
+        }
         let start = out.len();
         if heredoc.quoted {
             out.push_str(value.text);
@@ -639,7 +553,7 @@ impl Shell {
         let evaluated = self
             .open
             .iter()
-            .any(|(open, _)| matches!(open, Open::Commands(Commands { evaluating: true, .. })));
+            .any(|(open, _)| matches!(open, Open::Commands(commands) if commands.evaluates()));
         let within_quotes = matches!(self.open.last(), Some((Open::Single | Open::Double, _)));
         let quoted_twice = within_quotes && matches!(value.kind, Kind::Word | Kind::Words);
         if evaluated && !quoted_twice && (!is_plain(value.text) || RESERVED.contains(&value.text)) {
@@ -659,6 +573,7 @@ impl Shell {
         self.parenthesis = false;
         self.less = 0;
         let Some((Open::Commands(commands), _)) = self.open.last_mut() else { return Ok(()) };
+        let may_assign = commands.may_assign();
         let (text, word) = (value.text, &mut commands.word);
         if word.tilde {
             return Err(uncertain("after a `~`", "use \"$HOME\", or print the path as a whole"));
@@ -699,7 +614,6 @@ impl Shell {
             && (!word.started || !word.mixed && word.text.iter().all(u8::is_ascii_digit));
         // Where a command begins, what a word is must not depend on the value: a name of a command, a variable or
         // a function is all that it can be.
-        let may_assign = (commands.before_arguments || commands.declaring) && !commands.redirection;
         if may_assign && !commands.conditional && !follows_name && !word.mixed {
             let name = [&word.text, text.as_bytes()].concat();
             let reserved = RESERVED.iter().any(|reserved| reserved.as_bytes() == name);
@@ -731,42 +645,6 @@ impl Shell {
     }
 }
 
-/// Ends a word, if there is one. It gives a reason if the structure is not certain after it.
-fn end_word(commands: &mut Commands, descriptor: bool) -> Option<&'static str> {
-    let word = std::mem::take(&mut commands.word);
-    if !word.started || descriptor && !word.mixed {
-        return None;
-    }
-    if std::mem::take(&mut commands.redirection) {
-        return None;
-    }
-    if commands.conditional {
-        commands.conditional = !word.is_one_of(&["]]"]);
-    } else if commands.before_arguments {
-        if word.is_one_of(&["case"]) && commands.substitution {
-            return Some("`case` within `$( )`");
-        }
-        commands.conditional = word.is_one_of(&["[["]);
-        if !word.is_one_of(RESERVED) && !word.is_assignment() {
-            commands.before_arguments = false;
-            // A name that is not certain may be any command.
-            commands.evaluating = word.is_one_of(EVALUATING);
-            commands.declaring = word.is_one_of(DECLARING);
-        }
-        commands.naming = word.is_one_of(NAMING);
-    }
-    None
-}
-
-fn name_refused(what: &str) -> Refused {
-    Refused::ambiguous(
-        format!(
-            "a value stands in {what}, which has to be letters, digits and `_`, begin with no digit and be no reserved word"
-        ),
-        "print a value that makes such a name, or put the value elsewhere",
-    )
-}
-
 fn escape(text: &str, special: &[char], out: &mut String) {
     for character in text.chars() {
         if special.contains(&character) {
@@ -774,6 +652,14 @@ fn escape(text: &str, special: &[char], out: &mut String) {
         }
         out.push(character);
     }
+}
+
+/// Refuses a value that reaches a shell as its input.
+fn piped_refused() -> Refused {
+    uncertain(
+        "in the input of a shell, which is code",
+        "hand it over as an argument of a script, or assign it in one",
+    )
 }
 
 fn uncertain(place: &str, hint: &'static str) -> Refused {
@@ -841,6 +727,12 @@ impl Writer for Shell {
             if !matches!(self.open.last(), Some((Open::Comment, _))) {
                 self.refuse_code(value)?;
             }
+            if let [.., (Open::Commands(commands), _)]
+            | [.., (Open::Commands(commands), _), (Open::Single | Open::Double, _)] =
+                self.open.as_mut_slice()
+            {
+                commands.take(text, self.integers)?;
+            }
             match self.open.last().map(|(open, _)| open) {
                 Some(Open::Single | Open::Double) if within_parameter => {
                     return Err(uncertain("within `${ }`", "assign it to a variable first"));
@@ -889,7 +781,7 @@ impl Writer for Shell {
     }
 
     fn finish(&mut self) -> Result<(), Refused> {
-        self.end_line()
+        if self.body.is_some() { self.end_line() } else { self.literal(b"\n") }
     }
 }
 

@@ -255,6 +255,99 @@ fn shell_places() {
     }
 }
 
+/// A value that a shell would read as more, where the template's text makes it so: each was seen to run in Bash 5.2 or to
+/// set another variable.
+#[test]
+fn shells_read_no_value_as_more() {
+    let code = "a[$(x)]";
+    for (template, value) in [
+        // A part of a variable's name, in quotes and to commands that assign.
+        ("export \"V§=1\"", "=x y"),
+        ("export 'V§=1'", code),
+        ("export V\"§\"=1", "a b"),
+        ("export §", "PATH=x"),
+        ("declare \"§\"=1", code),
+        ("f() { local \"V§=1\"; }", code),
+        ("env A§=1 x", "a b"),
+        ("env \"A§=1\" x", "=x y"),
+        ("env -i B=1 \"A§=1\" x", "a-b"),
+        ("sudo -E 'A§=1' x", "a-b"),
+        // What stands for the name of a variable.
+        ("read -r §", code),
+        ("unset \"§\"", code),
+        ("unset 'a[§]'", "x"),
+        ("mapfile -t §", code),
+        ("getopts x §", code),
+        ("printf -v § x", code),
+        ("test -v §", code),
+        ("[ -v \"§\" ]", code),
+        ("declare -n r=§", code),
+        // Arithmetic.
+        ("declare -i v=§", "a"),
+        ("declare -ri v=§", code),
+        ("declare -i v\nv=§", "a"),
+        ("let x=§", "a"),
+        ("[[ § -eq 1 ]]", "a"),
+        ("[[ 1 -lt § ]]", "a"),
+        ("[[ -v § ]]", code),
+        ("c=([§]=1)", "a"),
+        // Lists in parentheses.
+        ("declare -a v=§", "($(x))"),
+        ("declare v=\"§\"", "($(x))"),
+        ("export v=''§", "($(x))"),
+        ("declare \"v=(§)\"", "$(x)"),
+        // Code.
+        ("command eval §", code),
+        ("builtin eval \"§\"", code),
+        ("exec sh -c §", code),
+        ("env A=1 bash -c §", code),
+        ("sudo -u www sh -c \"§\"", code),
+        ("find . -exec sh -c § \\;", code),
+        ("docker exec x bash -xc §", code),
+        ("/bin/sh -c §", code),
+        ("\"$SHELL\" -c §", code),
+        ("su - www -c §", code),
+        ("cat <(eval §)", code),
+        ("X[0]=1 eval §", code),
+        ("mapfile -C § -c 1 v", code),
+        // What a shell reads.
+        ("sh <<E\n§\nE\n", code),
+        ("bash -s x <<'E'\n§\nE\n", code),
+        ("sudo bash <<E\n§\nE\n", code),
+        ("ssh host <<E\n§\nE\n", code),
+        ("ssh host bash -x <<E\n§\nE\n", code),
+        ("cat <<E | sh\n§\nE\n", code),
+        ("echo § | sh", code),
+        ("echo \"§\" | tee f | ssh host bash\n", code),
+        ("bash <<< §\n", code),
+    ] {
+        assert!(refused("shell", template, Kind::Text, value).starts_with("format::ambiguous"), "{template}");
+    }
+    for (template, value, output) in [
+        ("export \"V§=1\"", "A", "export \"VA=1\""),
+        ("env A§=1 x §", "1", "env A1=1 x 1"),
+        ("env A=1 x \"§=b\"", "a b", "env A=1 x \"a b=b\""),
+        ("sudo x §", "a=b", "sudo x 'a=b'"),
+        ("export V=§", "a (b)", "export V='a (b)'"),
+        ("export A=1 \"B=§\"", "c d", "export A=1 \"B=c d\""),
+        ("v=§", "(a)", "v='(a)'"),
+        ("read -p § x", "a b", "read -p 'a b' x"),
+        ("printf '%s' §", code, "printf '%s' 'a[$(x)]'"),
+        ("[ § = a ]", code, "[ 'a[$(x)]' = a ]"),
+        ("declare -i v=§", "7", "declare -i v=7"),
+        ("[[ § -eq 1 ]]", "7", "[[ '7' -eq 1 ]]"),
+        ("sh x.sh §", "a b", "sh x.sh 'a b'"),
+        ("grep -c §", "a b", "grep -c 'a b'"),
+        ("sh x <<E\n§\nE\n", "a b", "sh x <<E\na b\nE\n"),
+        ("ssh host cat <<E\n§\nE\n", "a b", "ssh host cat <<E\na b\nE\n"),
+        ("echo § | ssh host cat", "a b", "echo 'a b' | ssh host cat"),
+        ("echo § || sh", "a b", "echo 'a b' || sh"),
+        ("sh <<E\n§\nE\ncat <<E\n§\nE\n", "ab", "sh <<E\nab\nE\ncat <<E\nab\nE\n"),
+    ] {
+        assert_eq!(render("shell", template, Kind::Text, value).as_deref(), Ok(output), "{template}");
+    }
+}
+
 fn adversarial() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "'", "\"", "`", "$", "$(", "${", ")", "}", "\\", ";", "&", "|", "<", ">", "<<E", "(", "{", "{{", "[",
@@ -388,6 +481,10 @@ const SCRIPTS: &[&str] = &[
     "N§='a b'; eval 'show \"$N'§'\"'\n",
     "export N§=$x'a b'; eval 'show \"$N'§'\"'\n",
     "f§() { show q; }; f§\n",
+    "export \"N§=a b\"; eval 'show \"$N'§'\"'\n",
+    "unset § x§; show a\n",
+    "read -r § <<EOF\n§\nEOF\nshow a\n",
+    "command export v§=§; show a\n",
     "for v§ in a b; do eval 'show \"$v'§'\"'; done\n",
     "§i x; show a\n",
     "show $((1 + 2))§ $( (show b) )§\n",
@@ -411,6 +508,10 @@ const BASH: &[&str] = &[
     "N§=a; N§+=b; N§[1]=c; eval 'show \"${N'§'[@]}\"'\n",
     "function f§ { show q; }; f§\n",
     "a[0]=§; show \"${a[0]}\" §\n",
+    "declare -a w=§; show \"$w\"; declare \"w=§\"; show \"$w\"\n",
+    "printf -v v§ x; [[ -v § ]]; test -v \"§\"; show a\n",
+    "mapfile -t § <<< §; getopts x § -x; show a\n",
+    "typeset \"v§\"=§; show a\n",
     "IFS= read -r -d '' v < <(show §); show \"$v\"\n",
     "declare v=§; show \"$v\"; function h { show §; }; h\n",
 ];

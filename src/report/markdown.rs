@@ -2,16 +2,23 @@
 //!
 //! A host cuts or refuses what is too long: differences that do not fit are named, and not shown.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::cause::Cause;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cause::{Cause, CauseKind, Reason, short};
 use crate::golden::ChangeKind;
 
 /// The comment is no longer than this many characters: GitHub takes 65,536.
 const MOST: usize = 60_000;
 /// The table has no more rows than this.
 const ROWS: usize = 100;
+/// No more artifacts than these are named of one command.
+const PATHS: usize = 5;
 
 /// What a review is about.
 #[derive(Debug, Default)]
@@ -44,7 +51,7 @@ pub struct Reviewed {
 }
 
 /// An instance of a target whose artifacts differ, and what its target says of them.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Reached {
     /// The environment; empty where the project names none.
     pub environment: String,
@@ -54,8 +61,19 @@ pub struct Reached {
     pub stage: &'static str,
     /// The native validators that its target names.
     pub checks: Vec<String>,
-    /// How many of its artifacts differ.
-    pub artifacts: usize,
+    /// Those of its artifacts that differ.
+    pub artifacts: Vec<ReachedArtifact>,
+}
+
+/// An artifact that differs, and what its target says of it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ReachedArtifact {
+    /// Its path, relative to the project's root.
+    pub path: String,
+    /// What it decides; empty where the target does not say.
+    pub about: String,
+    /// The command that makes a host use it, empty where nothing has to be done; null where the target does not say.
+    pub apply: Option<String>,
 }
 
 /// Writes a comment: a summary, the artifacts, what they reach, and the differences, folded.
@@ -63,9 +81,10 @@ pub fn markdown(out: &mut dyn Write, review: &Review<'_>) -> io::Result<()> {
     let mut text = String::new();
     // Writing into a string does not fail.
     let _ = summary(&mut text, review);
-    let _ = table(&mut text, &review.artifacts);
+    let _ = table(&mut text, review);
     let _ = causes(&mut text, &review.causes);
     let _ = reached(&mut text, &review.reached);
+    let _ = applied(&mut text, &review.reached);
     differences(&mut text, &review.artifacts);
     out.write_all(text.as_bytes())
 }
@@ -87,14 +106,27 @@ fn summary(out: &mut String, review: &Review<'_>) -> std::fmt::Result {
     }
 }
 
-fn table(out: &mut String, artifacts: &[Reviewed]) -> std::fmt::Result {
+fn table(out: &mut String, review: &Review<'_>) -> std::fmt::Result {
+    let artifacts = &review.artifacts;
     if artifacts.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n| artifact | change | lines |\n| --- | --- | --- |")?;
+    let about: HashMap<&str, &str> = (review.reached.iter().flat_map(|one| &one.artifacts))
+        .filter(|artifact| !artifact.about.is_empty())
+        .map(|artifact| (artifact.path.as_str(), artifact.about.as_str()))
+        .collect();
+    if about.is_empty() {
+        writeln!(out, "\n| artifact | change | lines |\n| --- | --- | --- |")?;
+    } else {
+        writeln!(out, "\n| artifact | decides | change | lines |\n| --- | --- | --- | --- |")?;
+    }
     for artifact in artifacts.iter().take(ROWS) {
-        let path = code(&artifact.path).replace('|', "\\|");
-        writeln!(out, "| {path} | {} | {} |", what(artifact), counted((artifact.added, artifact.removed)))?;
+        write!(out, "| {} |", cell(&code(&artifact.path)))?;
+        if !about.is_empty() {
+            let about = about.get(artifact.path.as_str()).copied().unwrap_or_default();
+            write!(out, " {} |", cell(&words(about)))?;
+        }
+        writeln!(out, " {} | {} |", what(artifact), counted((artifact.added, artifact.removed)))?;
     }
     if artifacts.len() > ROWS {
         writeln!(out, "\nand {} more", artifacts.len() - ROWS)?;
@@ -106,17 +138,50 @@ fn causes(out: &mut String, causes: &[Cause]) -> std::fmt::Result {
     if causes.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n| cause | artifacts | lines |\n| --- | --- | --- |")?;
+    writeln!(out, "\n| cause | meaning | artifacts | lines |\n| --- | --- | --- | --- |")?;
     for cause in causes.iter().take(ROWS) {
-        let reason = code(&cause.reason.to_string()).replace('|', "\\|");
+        let place = cause.reason.place();
+        let place = if place.is_empty() { String::new() } else { cell(&code(&place)) };
+        let meaning = cell(&meaning(&cause.reason));
         // Where too much changed, lines are not counted.
         let lines = Some(cause.lines()).filter(|lines| *lines > 0).map(|lines| lines.to_string());
-        writeln!(out, "| {reason} | {} | {} |", cause.artifacts.len(), lines.unwrap_or_default())?;
+        writeln!(out, "| {place} | {meaning} | {} | {} |", cause.artifacts.len(), lines.unwrap_or_default())?;
     }
     if causes.len() > ROWS {
         writeln!(out, "\nand {} more", causes.len() - ROWS)?;
     }
     Ok(())
+}
+
+/// What a cause means, in words.
+fn meaning(reason: &Reason) -> String {
+    let edits = reason.edits.iter().map(|edit| {
+        let side =
+            |side: &Option<String>| side.as_deref().map_or("nothing".to_owned(), |text| code(&short(text)));
+        format!("{}: {} → {}", code(&edit.name), side(&edit.from), side(&edit.to))
+    });
+    let edits: Vec<String> = edits.collect();
+    if !edits.is_empty() {
+        return edits.join(", ");
+    }
+    let names: Vec<String> = reason.names.iter().map(|name| code(name)).collect();
+    let names = names.join(", ");
+    match reason.kind {
+        CauseKind::Cells | CauseKind::Value => format!("{names} changed"),
+        CauseKind::NewRow => "the row is added".into(),
+        CauseKind::RemovedRow => "the row is removed".into(),
+        CauseKind::Row => "the row is another one, or decides something else".into(),
+        CauseKind::Template if !names.is_empty() => {
+            format!("the template says something else, or all of {names}")
+        }
+        CauseKind::Template => "the template says something else".into(),
+        CauseKind::Declaration => "declared otherwise".into(),
+        CauseKind::Order => "the rows stand in another order".into(),
+        CauseKind::Edited => "golden was edited by hand".into(),
+        CauseKind::Removed => "no longer made".into(),
+        CauseKind::Unknown => "not known".into(),
+        CauseKind::TooMuch => "too much changed to tell causes apart".into(),
+    }
 }
 
 fn reached(out: &mut String, reached: &[Reached]) -> std::fmt::Result {
@@ -138,13 +203,50 @@ fn reached(out: &mut String, reached: &[Reached]) -> std::fmt::Result {
         write!(
             out,
             ": {}",
-            if one.artifacts == 1 { "1 artifact".to_owned() } else { format!("{} artifacts", one.artifacts) }
+            match one.artifacts.len() {
+                1 => "1 artifact".to_owned(),
+                count => format!("{count} artifacts"),
+            }
         )?;
         if !one.checks.is_empty() {
             let checks: Vec<String> = one.checks.iter().map(|check| code(check)).collect();
             write!(out, ", validated by {}", checks.join(", "))?;
         }
         writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// What makes the hosts use the artifacts, where targets say so: a line for each command and environment.
+fn applied(out: &mut String, reached: &[Reached]) -> std::fmt::Result {
+    let mut commands: IndexMap<(Option<&str>, &str), Vec<&str>> = IndexMap::new();
+    for one in reached {
+        for artifact in &one.artifacts {
+            let key = (artifact.apply.as_deref(), one.environment.as_str());
+            commands.entry(key).or_default().push(&artifact.path);
+        }
+    }
+    if commands.keys().all(|(command, _)| command.is_none()) {
+        return Ok(());
+    }
+    // What is not said comes last.
+    commands.sort_by_cached_key(|(command, _), _| command.is_none());
+    writeln!(out, "\nWhat the hosts have to do, once they have the files:\n")?;
+    for ((command, environment), paths) in commands {
+        match command {
+            Some("") => write!(out, "- nothing")?,
+            Some(command) => write!(out, "- {}", code(command))?,
+            None => write!(out, "- not said by the target")?,
+        }
+        if !environment.is_empty() {
+            write!(out, " in {}", code(environment))?;
+        }
+        let shown: Vec<String> = paths.iter().take(PATHS).map(|path| code(path)).collect();
+        write!(out, ": {}", shown.join(", "))?;
+        match paths.len().saturating_sub(PATHS) {
+            0 => writeln!(out)?,
+            more => writeln!(out, " and {more} more")?,
+        }
     }
     Ok(())
 }
@@ -210,6 +312,23 @@ fn visible(text: &str) -> String {
         .collect()
 }
 
+/// What stands in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// A text as words, whatever is in it.
+fn words(text: &str) -> String {
+    let mut words = String::new();
+    for character in html(&visible(text)).chars() {
+        if "\\`*_[]~#".contains(character) {
+            words.push('\\');
+        }
+        words.push(character);
+    }
+    words
+}
+
 fn html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -243,6 +362,45 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("+````\n`````\n\n</details>\n"), "{text}");
+    }
+
+    #[test]
+    fn hosts_are_told_what_to_do() {
+        let artifact = |path: &str, about: &str, apply: Option<&str>| ReachedArtifact {
+            path: path.into(),
+            about: about.into(),
+            apply: apply.map(str::to_owned),
+        };
+        let reached = |environment: &str, artifacts: Vec<ReachedArtifact>| Reached {
+            environment: environment.into(),
+            target: "web".into(),
+            stage: "config",
+            checks: Vec::new(),
+            artifacts,
+        };
+        let said = |reached: Vec<Reached>| {
+            let artifacts = vec![reviewed("a", ""), reviewed("b", "")];
+            let mut out = Vec::new();
+            markdown(&mut out, &Review { artifacts, reached, ..Review::default() }).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let many = (0..7).map(|number| artifact(&format!("s{number}"), "", Some("reload")));
+        let mut lab = vec![
+            artifact("a", "*all* | <b>", None),
+            artifact("c", "", Some("")),
+            artifact("d", "", Some("reload")),
+        ];
+        lab.extend(many);
+        let text = said(vec![reached("lab", lab), reached("prod", vec![artifact("b", "", Some("reload"))])]);
+        let table = "| artifact | decides | change | lines |\n| --- | --- | --- | --- |\n\
+                     | `a` | \\*all\\* \\| &lt;b&gt; | changed | +1 −2 |\n| `b` |  | changed | +1 −2 |\n";
+        assert!(text.contains(table), "{text}");
+        let todo = "What the hosts have to do, once they have the files:\n\n- nothing in `lab`: `c`\n\
+                    - `reload` in `lab`: `d`, `s0`, `s1`, `s2`, `s3` and 3 more\n\
+                    - `reload` in `prod`: `b`\n- not said by the target in `lab`: `a`\n";
+        assert!(text.contains(todo), "{text}");
+        let text = said(vec![reached("", vec![artifact("a", "", None)])]);
+        assert!(!text.contains("hosts") && !text.contains("decides"), "{text}");
     }
 
     #[test]

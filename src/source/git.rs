@@ -284,7 +284,7 @@ impl Revision {
     /// A path relative to the top of the repository, with links followed to where they lead. One that leads out of the
     /// project is refused.
     fn resolve(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        /// As many links as Linux follows in one path (path_resolution(7)).
+        /// As many links as Linux follows in one path (`path_resolution(7)`).
         const MOST: usize = 40;
         let links = self.links()?;
         let mut followed = 0;

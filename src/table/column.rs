@@ -36,6 +36,8 @@ pub struct Column {
     /// Where it is declared, or required by a target; nothing where the source's header is all there is.
     pub span: Option<Span>,
     limits: Limits,
+    /// What targets require of its values beyond that.
+    required: Vec<Column>,
 }
 
 /// What a column's cells are.
@@ -303,6 +305,19 @@ impl Column {
             expr: None,
             span: None,
             limits: Limits::default(),
+            required: Vec::new(),
+        }
+    }
+
+    /// Holds its values against the constraints of a target too, where it is of a type that the target takes.
+    pub(super) fn require(&mut self, wanted: Column) {
+        self.unique |= wanted.unique;
+        let is_limited = |column: &Self| match &column.ty {
+            ColumnType::List { of, .. } => column.limits.is_some() || of.limits.is_some(),
+            _ => column.limits.is_some(),
+        };
+        if is_limited(&wanted) && self.ty.fits(&wanted.ty) {
+            self.required.push(wanted);
         }
     }
 
@@ -310,7 +325,9 @@ impl Column {
     pub fn resolve(name: &str, spec: &ColumnSpec, span: Option<Span>, diagnostics: &mut Diagnostics) -> Self {
         let fields = spec.fields();
         let mut resolver = Resolver { name, span, diagnostics };
+        let known = resolver.diagnostics.len();
         let ty = resolver.ty(&fields);
+        let is_wrong = resolver.diagnostics.len() > known;
         let mut column = Self {
             ty,
             unique: fields.unique,
@@ -331,6 +348,10 @@ impl Column {
                 }
             }
         }
+        if is_wrong {
+            // Nor is it one where the type is wrong.
+            column.default.get_or_insert(Value::Absent);
+        }
         column
     }
 
@@ -347,7 +368,12 @@ impl Column {
     /// The value of an empty cell.
     pub fn empty(&self) -> Result<Value, Fault> {
         match &self.default {
-            Some(default) => Ok(default.clone()),
+            Some(default) => {
+                if *default != Value::Absent {
+                    self.meet(default, &|| default.text().into_owned())?;
+                }
+                Ok(default.clone())
+            }
             None if self.optional => Ok(Value::Absent),
             None => Err(Fault::new(&code::TABLE_EMPTY, format!("the column `{}` needs a value", self.name))
                 .hint("fill the cell, or declare the column `optional` or give it a `default`")),
@@ -359,7 +385,7 @@ impl Column {
         if let (Raw::List(entries), ColumnType::List { of, .. }) = (&cell.raw, &self.ty) {
             let values = entries.iter().map(|entry| of.read_cell(entry)).collect::<Result<_, _>>()?;
             let value = Value::List(values);
-            return match self.check(&value, || value.text().into_owned()) {
+            return match self.check(&value, &|| value.text().into_owned()) {
                 Ok(()) => Ok(value),
                 Err(fault) => Err((fault, cell.range.clone())),
             };
@@ -385,7 +411,7 @@ impl Column {
                 };
                 let values: Result<_, _> = entries.iter().map(|entry| of.read(&entry.raw)).collect();
                 let value = Value::List(values?);
-                self.check(&value, || value.text().into_owned())?;
+                self.check(&value, &|| value.text().into_owned())?;
                 return Ok(value);
             }
             Raw::Map => {
@@ -409,7 +435,7 @@ impl Column {
             }
             _ => fault,
         })?;
-        self.check(&value, || text.to_owned())?;
+        self.check(&value, &|| text.to_owned())?;
         Ok(value)
     }
 
@@ -517,7 +543,7 @@ impl Column {
     /// What tells at first sight that the text of a cell is a value, and the only spelling of it. What it does not take
     /// may be one all the same.
     pub(super) fn plain(&self) -> fn(&str) -> bool {
-        if self.limits.is_some() { |_| false } else { self.ty.plain() }
+        if self.limits.is_some() || !self.required.is_empty() { |_| false } else { self.ty.plain() }
     }
 
     /// Whether the text of a cell is a value, and the only spelling of it, as far as can be told without making the value.
@@ -530,7 +556,10 @@ impl Column {
             ty => ty.plain()(text),
         };
         // An empty cell is none of these.
-        is_value && !text.is_empty() && self.is_within_limits(text)
+        is_value
+            && !text.is_empty()
+            && self.is_within_limits(text)
+            && self.required.iter().all(|wanted| wanted.is_within_limits(text))
     }
 
     /// Whether a canonical text meets the constraints beyond doubt.
@@ -553,7 +582,7 @@ impl Column {
     }
 
     /// Holds a value against the constraints. `written` is how the source writes it.
-    fn check(&self, value: &Value, written: impl Fn() -> String) -> Result<(), Fault> {
+    fn check(&self, value: &Value, written: &dyn Fn() -> String) -> Result<(), Fault> {
         let Limits { min, max, pattern, within, values } = &self.limits;
         let fault =
             |rest: String| Err(Fault::new(&code::TABLE_CONSTRAINT, format!("{} {rest}", shown(&written()))));
@@ -600,6 +629,22 @@ impl Column {
             let names =
                 values.iter().map(|value| format!("`{}`", value.text())).collect::<Vec<_>>().join(", ");
             return fault(format!("is not one of {names}"));
+        }
+        self.meet(value, written)
+    }
+
+    /// Holds a value against the constraints of targets.
+    fn meet(&self, value: &Value, written: &dyn Fn() -> String) -> Result<(), Fault> {
+        for wanted in &self.required {
+            let entries = match (&wanted.ty, value) {
+                (ColumnType::List { of, .. }, Value::List(entries)) => entries
+                    .iter()
+                    .filter(|entry| **entry != Value::Absent)
+                    .try_for_each(|entry| of.check(entry, &|| entry.text().into_owned())),
+                _ => Ok(()),
+            };
+            let met = entries.and_then(|()| wanted.check(value, written));
+            met.map_err(|fault| Fault { required: wanted.span, ..fault })?;
         }
         Ok(())
     }
@@ -899,7 +944,7 @@ mod tests {
     fn outcome(column: &Column, cell: &str) -> String {
         match column.parse(cell) {
             Ok(value) => value.text().into_owned(),
-            Err(Fault { code, message, hint }) => {
+            Err(Fault { code, message, hint, .. }) => {
                 format!("{}: {message} ({})", code.id, hint.unwrap_or_default())
             }
         }

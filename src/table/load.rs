@@ -388,6 +388,15 @@ impl Loader<'_> {
                     let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
                     diagnostic = diagnostic.hint(hint);
                 }
+                if !source.format.quotes
+                    && record.cells.len() == 1
+                    && has_comma(self.sources, source, &record.range)
+                {
+                    diagnostic = diagnostic.hint(format!(
+                        "cells are divided by white space in .{}; with `,` between them it is a .csv file",
+                        source.format.ending
+                    ));
+                }
                 diagnostic
             }),
             Err(flaw) => Some(flaw_diagnostic(source, flaw.clone())),
@@ -994,7 +1003,9 @@ fn check_names<'c>(
 fn value_fault(column: &Column, fault: Fault, place: Span, label: String) -> Diagnostic {
     let is_limit = fault.code == &code::TABLE_CONSTRAINT;
     let mut diagnostic = Diagnostic::error(fault.code, fault.message).at(place, label);
-    if let Some(span) = column.span.filter(|span| is_limit && *span != place) {
+    if let Some(span) = fault.required {
+        diagnostic = diagnostic.at(span, "the constraint is required here");
+    } else if let Some(span) = column.span.filter(|span| is_limit && *span != place) {
         diagnostic = diagnostic.at(span, "the constraint is declared here");
     }
     diagnostic.hints.extend(fault.hint);
@@ -1030,6 +1041,11 @@ fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<St
 fn is_comment(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
     let span = source.span(range);
     *sources.file(span.file).part(span.start..span.end.min(span.start + 1)) == *b"#"
+}
+
+fn has_comma(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
+    let span = source.span(range);
+    memchr::memchr(b',', &sources.file(span.file).part(span.range())).is_some()
 }
 
 /// The paths of the certificates in a value.

@@ -31,6 +31,8 @@ pub struct TableSpec {
     /// The types that targets require and where, for a table without declared columns; they were checked when the
     /// targets were read.
     pub required: IndexMap<String, (ColumnSpec, Span)>,
+    /// All that targets require of a column. Its constraints hold beside those of its declaration.
+    pub constraints: Vec<(String, ColumnSpec, Span)>,
     /// Whether the file begins with a header; nothing for what its format has by itself.
     pub header: Option<bool>,
     /// Whether its rows are asked for by their number, so that they are to be held.
@@ -120,7 +122,8 @@ impl Opening<'_> {
             if let Some((message, hint)) = name_fault(name) {
                 self.report(&code::PROJECT_NAME, message, *span, "this column", hint);
             }
-            declared.push(Column::resolve(name, spec, Some(*span), self.diagnostics));
+            let column = Column::resolve(name, spec, Some(*span), self.diagnostics);
+            declared.push(self.constrained(column));
         }
         Some(declared)
     }
@@ -132,10 +135,20 @@ impl Opening<'_> {
 
     /// A column that is not declared: as a target requires it, or text.
     fn inferred(&self, name: &str) -> Column {
-        match self.spec.required.get(name) {
+        self.constrained(match self.spec.required.get(name) {
             Some((spec, span)) => Column::resolve(name, spec, Some(*span), &mut Diagnostics::default()),
             None => Column::string(name),
+        })
+    }
+
+    /// A column with the constraints of targets beside its own.
+    fn constrained(&self, mut column: Column) -> Column {
+        for (name, spec, span) in &self.spec.constraints {
+            if *name == column.name && column.span != Some(*span) {
+                column.require(Column::resolve(name, spec, Some(*span), &mut Diagnostics::default()));
+            }
         }
+        column
     }
 
     fn key(&mut self, columns: &[Column], complete: bool) -> Vec<usize> {

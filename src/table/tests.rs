@@ -86,6 +86,7 @@ impl Project {
             },
             columns: table.columns.map(placed),
             required: placed(table.required),
+            constraints: Vec::new(),
             header: table.header,
             source: table.source,
             name,

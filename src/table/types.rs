@@ -9,6 +9,7 @@ use url::Url;
 
 use super::value::{Value, shown};
 use crate::diagnostic::{Code, code};
+use crate::source::Span;
 
 /// Why a text is not a value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +20,13 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Where a target requires it, if the column's declaration does not.
+    pub required: Option<Span>,
 }
 
 impl Fault {
     pub(super) fn new(code: &'static Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, required: None }
     }
 
     /// `text` is not `expected`, which comes with its article.

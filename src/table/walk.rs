@@ -201,6 +201,11 @@ impl<'r> Passing<'r> {
         self.number
     }
 
+    /// How many values it has: of a row that is not complete yet, fewer than there are columns.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The value of a column that is needed.
     #[inline]
     pub(crate) fn cell(&self, column: usize) -> CellRef<'r> {

@@ -115,9 +115,7 @@ impl<'s> Reader<'s> {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(raw) => raw.clone(),
-                None => {
-                    return Err(Flaw::syntax(range, "an alias stands for a single value only", "this alias"));
-                }
+                None => return Err(no_value(range)),
             },
             Event::SequenceStart(..) => return self.list(range.start),
             other => {
@@ -206,10 +204,17 @@ impl<'s> Iterator for Reader<'s> {
                 if let Err(flaw) = self.skip(&other) {
                     return Some(Err(flaw));
                 }
-                Some(Err(Flaw::syntax(range, "a row of a YAML table is a map", "expected `name: value`")))
+                Some(Err(match other {
+                    Event::Alias(_) => no_value(range),
+                    _ => Flaw::syntax(range, "a row of a YAML table is a map", "expected `name: value`"),
+                }))
             }
         }
     }
+}
+
+fn no_value(alias: Range<usize>) -> Flaw {
+    Flaw::syntax(alias, "an alias stands for a single value only", "this alias")
 }
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle) -> Raw<'_> {

@@ -126,6 +126,9 @@ pub struct Checked {
     pub recursions: BTreeSet<Span>,
     /// The tables that are walked.
     pub tables: BTreeSet<ViewId>,
+    /// Those of them of which every row matters: a loop prints something for each whatever is in it, or the table is
+    /// used otherwise than by loops that print for some rows, and keep nothing of the others.
+    pub whole: BTreeSet<ViewId>,
     /// For each column, a place that uses it: the first.
     pub uses: BTreeMap<CellColumn, Span>,
     /// The names of `values` that are used; all, where they are passed on whole.
@@ -220,6 +223,10 @@ struct Checker<'a> {
     callers: Vec<Caller>,
     /// How many branches and loops, which may not be entered, lead to this place.
     conditions: usize,
+    /// The loops that are being walked, each with the table whose rows it is at; the innermost last.
+    loops: Vec<Option<ViewId>>,
+    /// Where a table is named to be walked by a loop: the template and the first byte.
+    named_to_walk: Option<(usize, usize)>,
     /// What was reported, so that a component called twice is reported once.
     reported: BTreeSet<(Span, String)>,
 }
@@ -260,6 +267,8 @@ impl<'a> Checker<'a> {
             called: BTreeSet::new(),
             callers: Vec::new(),
             conditions: 0,
+            loops: Vec::new(),
+            named_to_walk: None,
             reported: BTreeSet::new(),
         }
     }
@@ -379,6 +388,7 @@ impl<'a> Checker<'a> {
             NodeKind::Set { name, value, global } => {
                 self.definable(template, name);
                 let value = self.infer(template, value, scope);
+                self.outlives(*global);
                 scope.set(&name.text, value, *global);
             }
             NodeKind::SetBlock { name, filters, body, global } => {
@@ -390,6 +400,7 @@ impl<'a> Checker<'a> {
                 for filter in filters {
                     captured = self.filter(template, captured, None, filter, scope);
                 }
+                self.outlives(*global);
                 scope.set(&name.text, captured, *global);
             }
             NodeKind::Include(name) => self.include(template, name, scope),
@@ -427,7 +438,20 @@ impl<'a> Checker<'a> {
                 scope.take_assignments(inner);
                 self.component(template, call, true, scope);
             }
-            NodeKind::Break | NodeKind::Continue => {}
+            NodeKind::Break => self.counts(),
+            NodeKind::Continue => {}
+        }
+    }
+
+    /// A row of the innermost loop matters, whatever is printed for it.
+    fn counts(&mut self) {
+        self.checked.whole.extend(self.loops.last().copied().flatten());
+    }
+
+    /// So does one of any loop where a variable outlives them.
+    fn outlives(&mut self, global: bool) {
+        if global {
+            self.checked.whole.extend(self.loops.iter().flatten());
         }
     }
 
@@ -599,9 +623,18 @@ impl<'a> Checker<'a> {
                 self.definable(template, name);
             }
         }
+        let mut is_all = true;
+        let table = walked_table(target, &mut is_all).and_then(|(table, name)| {
+            self.named_to_walk = Some((template, table.range.start));
+            self.globals.tables.get(name).copied()
+        });
         let walked = self.infer(template, target, scope);
         let (key_type, value_type) = self.entries_of(template, target, &walked.ty, key.is_some());
         let before = scope.clone();
+        if self.conditions == 0 && is_all && body.iter().any(is_text) {
+            self.checked.whole.extend(table);
+        }
+        self.loops.push(table);
         self.conditions += 1;
         // A variable that a round sets for the next may change its type: walk until nothing changes.
         for _ in 0..4 {
@@ -619,6 +652,7 @@ impl<'a> Checker<'a> {
             }
             *scope = joined;
         }
+        self.loops.pop();
         if let Some(otherwise) = otherwise {
             let mut other = before;
             self.nodes(template, otherwise, &mut other);
@@ -752,10 +786,13 @@ impl<'a> Checker<'a> {
             ExpressionKind::Float(_) => Inferred::of(Type::Float),
             ExpressionKind::Bool(_) => Inferred::of(Type::Bool),
             ExpressionKind::None => Inferred::of(Type::Absent),
-            ExpressionKind::Loop(field) => Inferred::of(match field {
-                LoopField::First | LoopField::Last => Type::Bool,
-                LoopField::Index | LoopField::Index0 | LoopField::Length => Type::Int,
-            }),
+            ExpressionKind::Loop(field) => {
+                self.counts();
+                Inferred::of(match field {
+                    LoopField::First | LoopField::Last => Type::Bool,
+                    LoopField::Index | LoopField::Index0 | LoopField::Length => Type::Int,
+                })
+            }
             ExpressionKind::Parenthesis(inner) => self.infer(template, inner, scope),
             ExpressionKind::Variable(name) => {
                 if name == VALUES {
@@ -879,6 +916,9 @@ impl<'a> Checker<'a> {
             if let Some(view) = self.globals.tables.get(name) {
                 self.checked.tables.insert(*view);
                 self.checked.named.insert(name.to_owned());
+                if self.named_to_walk != Some((template, expression.range.start)) {
+                    self.checked.whole.insert(*view);
+                }
             }
             let mut inferred = Inferred { ty: variable.ty.clone(), cells: variable.cells.clone() };
             if scope.is_present(name) {
@@ -899,9 +939,10 @@ impl<'a> Checker<'a> {
             );
             if super::types::fields(&self.globals.values).is_some_and(|fields| fields.contains_key(name)) {
                 diagnostic = diagnostic.hint(format!("did you mean `values.{name}`?"));
-            } else if !self.callers.is_empty() && (name == "row" || self.globals.tables.contains_key(name)) {
-                diagnostic =
-                    diagnostic.hint(format!("a component sees only its arguments; add `@{name}` to them"));
+            } else if let Some(component) = self.hidden_from(name) {
+                diagnostic = diagnostic.hint(format!(
+                    "a component sees its arguments only: declare `@{name}` among those of `{component}`, or pass it"
+                ));
             } else {
                 diagnostic = diagnostic.hint_nearest(name, names.iter().map(String::as_str));
             }
@@ -909,6 +950,15 @@ impl<'a> Checker<'a> {
         };
         self.report(template, expression.range.clone(), diagnostic, "not defined");
         Inferred::of(Type::Reported)
+    }
+
+    /// The component that is walked, if its caller sees a variable that it does not.
+    fn hidden_from(&self, name: &str) -> Option<&str> {
+        let caller = self.callers.last()?;
+        let global = [VALUES, "project", "environment", "row"].contains(&name)
+            || self.globals.tables.contains_key(name);
+        (global || self.callers.iter().any(|caller| caller.scope.find(name).is_some()))
+            .then_some(caller.name.as_str())
     }
 
     fn attribute(
@@ -1161,6 +1211,16 @@ impl<'a> Checker<'a> {
                 let mut cells = BTreeSet::new();
                 for side in [left, right] {
                     let inferred = self.infer_plain(template, side, scope);
+                    if operator == Op::Add && inferred.ty.is_text() {
+                        let message = "`+` adds numbers, found text";
+                        let diagnostic = Diagnostic::error(&code::TEMPLATE_TYPE, message)
+                            .hint("text is joined with `~`, as in `\"a\" ~ row.name`");
+                        self.report(template, side.range.clone(), diagnostic, "text");
+                        ty = Type::Reported;
+                        // The other side is joined to it.
+                        let _ = self.infer_plain(template, right, scope);
+                        break;
+                    }
                     if !inferred.ty.is_number() {
                         self.mismatch(template, side, "a number", &inferred.ty);
                         ty = Type::Reported;
@@ -1254,6 +1314,29 @@ fn is_logic(expression: &Expression) -> bool {
         }
         _ => false,
     }
+}
+
+/// The table whose rows a loop is at one by one, with its name; perhaps they are sorted, or not all of them.
+fn walked_table<'e>(target: &'e Expression, is_all: &mut bool) -> Option<(&'e Expression, &'e str)> {
+    match target.kind.as_ref() {
+        ExpressionKind::Variable(name) => Some((target, name)),
+        ExpressionKind::Parenthesis(inner) => walked_table(inner, is_all),
+        ExpressionKind::Filter { base, filter } if ["sort", "reverse"].contains(&&*filter.name.text) => {
+            walked_table(base, is_all)
+        }
+        ExpressionKind::Comprehension { element, key: None, value, target, condition } => {
+            *is_all &= condition.is_none();
+            let is_row =
+                matches!(element.kind.as_ref(), ExpressionKind::Variable(name) if *name == value.text);
+            is_row.then(|| walked_table(target, is_all))?
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is text that is printed wherever it is met.
+fn is_text(node: &Node) -> bool {
+    matches!(&node.kind, NodeKind::Text { trimmed } if !trimmed.is_empty())
 }
 
 /// The diagnostic for a column that a view does not have.

@@ -94,6 +94,11 @@ impl Engine {
         Ok(Self { tera, insertions, sites, recursions, taken })
     }
 
+    /// Only what renders: its output has marks around the values of the expressions that pass the last filter.
+    pub(super) fn into_tera(self) -> Tera {
+        self.tera
+    }
+
     /// Renders a template in a format into a sink.
     pub fn render(
         &self,

@@ -10,8 +10,11 @@
 //! A program that is built to be traced has more in it: notes of what is printed and of what is entered, which
 //! [`trace`] makes origins of. What it cannot attribute is declined when it is built, too.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
+use tera::value::Key;
 use tera::{Map, Value as Data};
 
 use super::filter;
@@ -20,12 +23,14 @@ use super::test;
 use crate::origin::{self, FrameKind};
 use crate::source::Span;
 
+mod border;
 mod build;
 mod run;
 #[cfg(test)]
 mod tests;
 mod trace;
 
+use border::Border;
 pub(crate) use build::{Inputs, build};
 pub(crate) use run::{Facts, Stop};
 
@@ -41,6 +46,8 @@ pub(crate) struct Program {
     slots: usize,
     /// The tables whose rows it reads; segments refer to them by number.
     tables: Vec<String>,
+    /// What it leaves to the engine.
+    border: Border,
 }
 
 /// A piece of a program.
@@ -55,7 +62,7 @@ enum Segment {
     /// Gives a variable its value.
     Set { slot: usize, value: Expr },
     /// Gives a variable what segments print.
-    Capture { slot: usize, body: Vec<Segment>, filters: Vec<Call> },
+    Capture { slot: usize, body: Vec<Segment> },
     /// The first branch whose condition holds.
     If { branches: Vec<(Expr, Vec<Segment>)>, otherwise: Vec<Segment> },
     /// A loop.
@@ -75,6 +82,8 @@ enum Segment {
 enum Note {
     /// Text of the template.
     Text(Span),
+    /// Captured text behind the filters of a section.
+    Section,
     /// The value of an expression, with the filters that it passes; of a constant, the project's value that it is.
     Value { expression: Span, filters: Arc<[Arc<str>]>, given: Option<Arc<str>> },
 }
@@ -145,6 +154,8 @@ enum Expr {
     Cell(Cell),
     /// Whether a reference leads to a row.
     Present(Place),
+    /// All of a row, as a map.
+    Row(Place),
     /// All rows of a table, as a list of maps: what filters take.
     List(usize),
     /// How many rows a table has.
@@ -156,9 +167,19 @@ enum Expr {
     Attribute {
         base: Box<Expr>,
         name: Box<str>,
+        optional: bool,
     },
-    Array(Vec<Expr>),
-    Map(Vec<(Box<str>, Expr)>),
+    /// What a value has at an index.
+    Index {
+        sides: Box<[Expr; 2]>,
+        optional: bool,
+    },
+    /// A list; of the elements that are spread, all of theirs.
+    Array(Vec<(Spread, Expr)>),
+    /// A map; an entry without a key is spread.
+    Map(Vec<(Option<Key<'static>>, Expr)>),
+    /// A map without some of its keys.
+    Without(Box<Expr>, Arc<[Box<str>]>),
     Filter {
         base: Box<Expr>,
         call: Call,
@@ -182,8 +203,30 @@ enum Expr {
     Comprehension(Box<Comprehension>),
     /// The text of what was captured, without the borders of its parts.
     Plain(Box<Expr>),
+    /// What segments print.
+    Captured(Arc<Captured>),
+    /// The first unless it is undefined, which it is where a variable was never set.
+    Else(Box<[Expr; 2]>),
+    /// What the engine evaluates alone, by its number; the parts are the variables that it sees. Only so many of them
+    /// are what the value is made of.
+    Left {
+        number: usize,
+        parts: Vec<(Cow<'static, str>, Expr)>,
+        made_of: usize,
+    },
     /// `throw`: the engine says it with the author's words.
     Throw,
+}
+
+/// Whether an element of a list is a list whose elements are meant.
+type Spread = bool;
+
+/// Segments whose text is a value.
+#[derive(Debug)]
+struct Captured {
+    segments: Vec<Segment>,
+    /// The variables that are theirs.
+    slots: Range<usize>,
 }
 
 /// A list of what an expression gives for each round.
@@ -199,6 +242,15 @@ struct Comprehension {
 struct Call {
     implementation: filter::Implementation,
     arguments: Arguments,
+    /// Of one behind which captured text keeps its parts, what is noted of them; only to be traced.
+    kept: Option<Arc<Passed>>,
+}
+
+/// A filter that parts have passed, with its call.
+#[derive(Debug)]
+struct Passed {
+    name: Arc<str>,
+    call: Span,
 }
 
 /// Arguments by name.

@@ -17,11 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tera::value::Key;
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value as Data};
 
+use super::Library;
 use super::check::{Checked, Print};
 use super::engine::bare;
 use super::filter;
 use super::syntax::Delimiters;
-use super::{Library, Template};
 use crate::format::mark::{self, Emitted, Kind, Segment};
 use crate::format::{Format, MarkReader, Refusal};
 use crate::origin::{Cause, Frame, FrameKind, Input, Piece, Row};
@@ -771,10 +771,14 @@ impl Pieces<'_> {
             match self.hooks.get(event.hook) {
                 Some(Hook::Text(place)) => {
                     let template = &self.library.templates[place.template];
-                    let text = literal(template, place, bytes, artifact);
-                    pieces.extend(text.into_iter().map(|(bytes, span)| Piece {
-                        bytes,
-                        cause: Cause::Literal { span, filters: Arc::clone(&event.filters) },
+                    let source = &template.tree.source()[place.range.clone()];
+                    let text = literal(source, &artifact[bytes.clone()]);
+                    pieces.extend(text.into_iter().map(|(part, from)| Piece {
+                        bytes: bytes.start + part.start..bytes.start + part.end,
+                        cause: Cause::Literal {
+                            span: template.span(place.range.start + from.start..place.range.start + from.end),
+                            filters: Arc::clone(&event.filters),
+                        },
                         frames: Arc::clone(&frames),
                     }));
                 }
@@ -799,34 +803,23 @@ impl Pieces<'_> {
     }
 }
 
-/// Where the literal text of bytes stands: as a whole, or line by line where a filter changed its lines, or
-/// somewhere in its place.
-fn literal(
-    template: &Template,
-    place: &Place,
-    bytes: &Range<usize>,
-    artifact: &[u8],
-) -> Vec<(Range<usize>, Span)> {
-    let source = &template.tree.source()[place.range.clone()];
-    let text = &artifact[bytes.clone()];
-    let at = |start: usize, length: usize| {
-        let start = place.range.start + start;
-        template.span(start..start + length)
-    };
+/// Where parts of a text stand in the source that filters made it of: as a whole, or line by line where a filter
+/// changed its lines, or somewhere in it.
+pub(super) fn literal(source: &str, text: &[u8]) -> Vec<(Range<usize>, Range<usize>)> {
     // What is left of a text whose ends a filter has trimmed.
     let mut found = memchr::memmem::find_iter(source.as_bytes(), text);
     if let (Some(start), None) = (found.next(), found.next()) {
-        return vec![(bytes.clone(), at(start, text.len()))];
+        return vec![(0..text.len(), start..start + text.len())];
     }
     let (old, new): (Vec<&str>, Vec<&[u8]>) =
         (source.split_inclusive('\n').collect(), text.split_inclusive(|byte| *byte == b'\n').collect());
     if old.len() != new.len() {
-        return vec![(bytes.clone(), at(0, source.len()))];
+        return vec![(0..text.len(), 0..source.len())];
     }
-    let (mut from, mut to) = (0, bytes.start);
+    let (mut from, mut to) = (0, 0);
     let mut lines = Vec::with_capacity(new.len());
     for (old, new) in old.iter().zip(&new) {
-        lines.push((to..to + new.len(), at(from, old.len())));
+        lines.push((to..to + new.len(), from..from + old.len()));
         from += old.len();
         to += new.len();
     }

@@ -51,12 +51,12 @@ fn what_is_rendered_into_a_folder_is_what_a_render_writes() {
     // Where it goes there is nothing yet, so that all is made.
     let into = tempfile::tempdir().unwrap();
     let before = snapshot(folder.path());
-    run(folder.path(), &format!("render-into {}", into.path().display())).expect(0);
+    run(folder.path(), &format!("__determinism-child {}", into.path().display())).expect(0);
     assert!(snapshot(folder.path()) == before);
     assert!(snapshot(&into.path().join("golden")) == snapshot(&folder.path().join("golden")));
     // Nor is it an answer that the project's own golden tree is up to date.
     let again = tempfile::tempdir().unwrap();
-    run(folder.path(), &format!("render-into {}", again.path().display())).expect(0);
+    run(folder.path(), &format!("__determinism-child {}", again.path().display())).expect(0);
     assert!(again.path().join("golden").is_dir());
 }
 
@@ -77,6 +77,18 @@ fn a_stale_golden_tree_and_the_rest_are_told_together() {
     let stale = run(folder.path(), "check --deterministic").expect(1);
     assert!(stale.stderr.contains("golden::stale"));
     assert!(!stale.stderr.contains("check::"), "{}", stale.stderr);
+}
+
+#[test]
+fn a_machine_without_room_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    lay_over(&tests().join("cases/_base"), folder.path());
+    let mut check = confwright(folder.path());
+    check.args(["check", "--deterministic"]).env("TMPDIR", "/nonexistent");
+    let stderr = String::from_utf8(check.output().unwrap().stderr).unwrap();
+    let told = "error[check::nondeterministic]: there is no room for what another process, with an empty environment \
+                writes, so it was not tried: ";
+    assert!(stderr.starts_with(told) && stderr.contains("TMPDIR"), "{stderr}");
 }
 
 #[test]

@@ -87,6 +87,75 @@ fn nothing_is_read_where_nothing_has_changed() {
 }
 
 #[test]
+fn a_render_that_writes_is_remembered_at_once() {
+    let folder = base();
+    let folder = folder.path();
+    let project = std::fs::read_to_string(folder.join("confwright.toml")).unwrap();
+    std::fs::remove_dir_all(folder.join("golden")).unwrap();
+    settle();
+    for change in ["", "# one more\n", "[environments.prod]\n[environments.lab]\n"] {
+        write(folder, "confwright.toml", project.clone() + change);
+        if change.starts_with('[') {
+            std::fs::remove_dir_all(folder.join("golden")).unwrap();
+        }
+        settle();
+        run(folder, "render").expect(0);
+        assert!(!compiles(folder, "render"), "{change}");
+    }
+    // What is done to its files behind it is seen.
+    let file = folder.join("golden/lab/main.cf");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let stray = folder.join("golden/lab/peers/stray");
+    let edits: [&dyn Fn(); 4] = [
+        &|| std::fs::write(&file, text.replace('1', "2")).unwrap(),
+        &|| std::fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap(),
+        &|| std::fs::remove_file(&file).unwrap(),
+        &|| std::fs::write(&stray, "new").unwrap(),
+    ];
+    for (number, edit) in edits.iter().enumerate() {
+        std::fs::remove_dir_all(folder.join("golden")).unwrap();
+        run(folder, "render").expect(0);
+        assert!(!compiles(folder, "render"), "{number}");
+        edit();
+        assert!(compiles(folder, "render"), "{number}");
+    }
+}
+
+#[test]
+fn warnings_are_told_again() {
+    let folder = base();
+    let folder = folder.path();
+    let project = std::fs::read_to_string(folder.join("confwright.toml")).unwrap();
+    write(folder, "confwright.toml", project.replace("[values]\n", "[values]\nspare = 1\n"));
+    write(folder, "golden/stray", "mine\n");
+    let path = "templates/mta/peer.conf.tera";
+    let template = std::fs::read_to_string(folder.join(path)).unwrap();
+    write(folder, path, template + "{{ values.domain | raw }}\n");
+    settle();
+    let render = run(folder, "render").expect(0).stderr;
+    assert!(!compiles(folder, "render"));
+    let check = run(folder, "check").expect(0).stderr;
+    for (said, codes) in [
+        (&render, ["project::unused", "golden::unknown"].as_slice()),
+        (&check, &["project::unused", "golden::unknown", "template::raw"]),
+    ] {
+        assert_eq!(said.matches("warning[").count(), codes.len(), "{said}");
+        assert!(codes.iter().all(|code| said.contains(code)), "{said}");
+    }
+    for format in ["human", "json", "github", "sarif"] {
+        for command in ["render", "check"].into_iter().skip(usize::from(!["human", "json"].contains(&format)))
+        {
+            let line = format!("{command} --format {format}");
+            let (one, other) = (run(folder, &line), run(folder, &format!("{line} --no-cache")));
+            assert_eq!((one.status, one.stdout, one.stderr), (other.status, other.stdout, other.stderr));
+            assert!(!compiles(folder, &line), "{line}");
+        }
+    }
+    std::fs::remove_file(folder.join("golden/stray")).unwrap();
+    assert_eq!(run(folder, "check").expect(0).stderr.matches("warning[").count(), 2);
+}
+
+#[test]
 fn another_program_reads_everything_again() {
     let folder = base();
     settle();

@@ -17,6 +17,7 @@ mod merge;
 mod new;
 mod properties;
 mod revisions;
+mod starters;
 mod support;
 mod target;
 mod trouble;

@@ -282,3 +282,19 @@ fn output_that_cannot_be_printed_does_not_undo_a_render() {
     let status = render(&["--format", "json"]).stdout(full()).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
+
+#[test]
+fn a_pipe_is_no_source() {
+    for path in ["confwright.toml", "templates/mta/target.toml", "templates/mta/main.cf.tera", "data/mx.csv"]
+    {
+        let folder = base();
+        let place = folder.path().join(path);
+        std::fs::remove_file(&place).unwrap();
+        assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+        // It would wait for a writer.
+        let output = confwright(folder.path()).arg("render").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{path}: {stderr}");
+        assert!(stderr.contains("it is not a regular file"), "{path}: {stderr}");
+    }
+}

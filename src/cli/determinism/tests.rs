@@ -27,7 +27,7 @@ impl Stage {
         std::fs::write(root.join("templates/b.tera"), "good\n").unwrap();
         let program = format!(
             r#"#!/bin/sh
-[ "$1" = render-into ] && [ "$3" = -C ] && [ "$5" = --quiet ] && [ "$6" = --target=t ] || exit 1
+[ "$1" = __determinism-child ] && [ "$3" = -C ] && [ "$5" = --quiet ] && [ "$6" = --target=t ] || exit 1
 PATH=/usr/bin:/bin
 into=$2
 root=$4

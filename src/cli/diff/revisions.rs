@@ -164,6 +164,7 @@ impl Diff {
             else {
                 continue;
             };
+            let declared = shown.environment.declaration(shown.planned);
             let mut file = FileDifference {
                 path: path.to_owned(),
                 environment: shown.environment.name.clone(),
@@ -172,6 +173,8 @@ impl Diff {
                 edited: false,
                 modes,
                 large: [&old_print, &print].into_iter().flatten().any(|(_, bytes)| *bytes > LARGEST as u64),
+                about: declared.and_then(|declared| declared.about.clone()),
+                apply: declared.and_then(|declared| declared.apply.clone()),
                 old: Vec::new(),
                 new: Vec::new(),
             };

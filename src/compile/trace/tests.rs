@@ -7,6 +7,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 
+use super::Window;
 use crate::compile::{self, Compilation, Environment, Selection};
 use crate::diagnostic::Diagnostics;
 use crate::origin::{Cause, Excerpt, FrameKind, Input, Piece, Row};
@@ -78,6 +79,13 @@ fn whole(environment: &Environment, path: &str, sources: &Sources) -> Option<Exc
     let excerpt = environment.trace(planned, sources, 1..usize::MAX).ok()?;
     if environment.traceable(planned).is_some() {
         let engine = environment.trace_by_engine(planned, sources, 1..usize::MAX).ok()?;
+        let mut window = Window::new(1..usize::MAX);
+        environment.render(planned, sources, &mut window).ok()?;
+        let program = environment.traceable(planned)?;
+        assert!(environment.recorded(program, planned, sources, &window).is_some(), "{path}");
+        for (piece, by_engine) in excerpt.pieces.iter().zip(&engine.pieces) {
+            assert_eq!(piece, by_engine, "{path}");
+        }
         assert_eq!(excerpt, engine, "{path}");
         for first in [2, 5] {
             let lines = first..first + 2;
@@ -149,6 +157,13 @@ fn programs_tell_what_tera_tells() {
         "{% block b %}{{ row.note | default(value=values.site) }}{% include \"inc.tera\" %}{% endblock %}",
         "{% for r in mx %}{{ <c a={r.host} b={r.note ~ values.site} /> }}{{ <c a={row.host} b={r.name} /> }}{% endfor %}",
         "{% for r in mx %}{% set_global w = r.name %}{% if loop.last %}{% break %}{% endif %}{% endfor %}{{ w | default(value='-') }}",
+        "{% set x %}{{ row.name }} a{% endset %}{{ x }}{{ x }}\n{{ x | length }}{{ x ~ row.note }}",
+        "{% set x | upper | indent(width=2) %}{{ row.name }}\nb\n\n c {{ values.site }}{% endset %}{% set y %}<{{ x | trim }}>{% endset %}{{ y }}",
+        "{% filter upper %}{{ row.name }}lit {% for r in mx %}{{ r.host.rack }}{% endfor %}{% endfilter %}",
+        "{% component d(t) %}{{ body }}{{ t }}{{ body | upper | length }}{% endcomponent %}{% for r in mx %}{% <d t={r.note}> %}{{ r.name }}\n{% </d> %}{% endfor %}",
+        "{% component d(t) %}{{ t }}!{% endcomponent %}{% set x = <d t={row.name} /> %}{{ x }}{{ x | replace(from='!', to='?') }}{% set z = x | upper %}{{ z }}",
+        "{% set x = 'a' %}{% for r in mx %}{% if loop.first %}{% set_global x = r.name %}{% endif %}{{ x }}{% endfor %}{% if row.note %}{% set x = row.note %}{% endif %}{{ x }}",
+        "{{ values.site[1:4] }}{{ row.note[0:3] | capitalize }}{{ 2 ** 3 }}{{ [row.note, row.name][0] }}{{ ['x', ...[row.name]] | join(sep='') }}",
         "{{ row.name and values.site }}{{ (row.note == 'x' or row.name == 'y') }}{{ row.host.rack is containing(pat=row.note) }}",
     ] {
         let templates =
@@ -163,12 +178,11 @@ fn programs_tell_what_tera_tells() {
 }
 
 #[test]
-fn captured_text_is_left_to_tera() {
+fn rows_as_values_are_left_to_tera() {
     for template in [
-        "{% set x %}{{ row.name }}{% endset %}{{ x }}",
-        "{% filter upper %}{{ row.name }}{% endfilter %}",
         "{% for r in mx | sort(attribute='name') %}{{ r.name }}{% endfor %}",
-        "{% component c() %}{{ body }}{% endcomponent %}{% <c> %}{{ row.name }}{% </c> %}",
+        "{{ row.host | get(key='name') }}",
+        "{{ mx[0].name }}",
         "{{ values | length }}",
     ] {
         let (sources, compilation) = prepare(&memory(&[("main.tera", template.to_owned())]));
@@ -188,7 +202,11 @@ fn lines_of_a_long_table_are_traced_without_the_others() {
     }
     let project = "[tables.mx]\nsource = \"mx.csv\"\n[tables.mx.columns]\nname = \"string\"\nnote = \"string\"\n\
                    [[artifact]]\ntemplate = \"main.tera\"\npath = \"main\"\n";
-    for (body, flat) in [("{{ r.name }}", true), ("{{ r.name | upper }}", false)] {
+    for (body, flat) in [
+        ("{{ r.name }}", true),
+        ("{{ r.name | upper }}", false),
+        ("{% filter upper %}{{ r.name }}{% endfilter %}", false),
+    ] {
         let template = format!("head\n{{% for r in mx %}}{body}\n  {{{{ r.note }}}}\n{{% endfor %}}tail\n");
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| std::fs::write(folder.path().join(path), text).unwrap();
@@ -242,17 +260,17 @@ fn known(inputs: &[Input]) -> BTreeSet<String> {
     names.collect()
 }
 
-/// Renders templates for each row; every printed value has to say what its origin says. Tells whether they rendered.
-fn holds(templates: &[(&str, String)]) -> bool {
+/// Renders templates for each row; every printed value has to say what its origin says. With `followed`, programs
+/// have to follow it.
+fn holds(templates: &[(&str, String)], followed: bool) {
     let (sources, compilation) = prepare(&memory(templates));
     let environment = &compilation.environments[0];
-    let mut rendered = true;
+    for planned in &environment.artifacts {
+        assert!(!followed || environment.traceable(planned).is_some(), "{templates:#?}");
+    }
     for number in 0..3 {
         let path = format!("mx-{number}-name");
-        let Some(excerpt) = whole(environment, &path, &sources) else {
-            rendered = false;
-            continue;
-        };
+        let Some(excerpt) = whole(environment, &path, &sources) else { continue };
         for piece in &excerpt.pieces {
             let text = std::str::from_utf8(&excerpt.text[piece.bytes.clone()]).unwrap();
             if let Cause::Value { sources: inputs, .. } = &piece.cause {
@@ -263,32 +281,36 @@ fn holds(templates: &[(&str, String)]) -> bool {
             assert_eq!(first, Some((FrameKind::Artifact, Some(row))), "{path}");
         }
     }
-    rendered
 }
 
 /// What every template sees, in a component too.
 const SEEN: &str = "r, h, x, cap, @values, @mx, @hosts";
 
-fn text() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("r.name"),
-        Just("r.note"),
-        Just("r['note']"),
-        Just("r.host.rack"),
-        Just("r.host['name']"),
-        Just("h.rack"),
-        Just("x"),
-        Just("mx[0].note"),
-        Just("mx[-1].host.name"),
-        Just("mx[1 - 1].host.rack"),
-        Just("values.site"),
-        Just("(hosts | last | get(key='rack'))"),
-        Just("([q.note for q in mx if q.name != r.name] | join(sep=' '))"),
-        Just("([x for x in ['a', 'b']] | join(sep=' '))"),
-        Just("([x, r.note, h.name] | join(sep=' '))"),
-        Just("'lit'"),
-    ]
-    .prop_map(str::to_owned);
+/// With `rows`, rows are values in it too, which programs do not follow.
+fn text(rows: bool) -> impl Strategy<Value = String> {
+    let mut leaves = vec![
+        "r.name",
+        "r.note",
+        "r['note']",
+        "r.host.rack",
+        "r.host['name']",
+        "h.rack",
+        "x",
+        "values.site",
+        "([q.note for q in mx if q.name != r.name] | join(sep=' '))",
+        "([x for x in ['a', 'b']] | join(sep=' '))",
+        "([x, r.note, h.name] | join(sep=' '))",
+        "'lit'",
+    ];
+    if rows {
+        leaves.extend([
+            "mx[0].note",
+            "mx[-1].host.name",
+            "mx[1 - 1].host.rack",
+            "(hosts | last | get(key='rack'))",
+        ]);
+    }
+    let leaf = prop::sample::select(leaves).prop_map(str::to_owned);
     leaf.prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ~ '/' ~ {b})")),
@@ -305,8 +327,8 @@ fn dash() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just(""), Just("-")]
 }
 
-/// A body; with `calls`, components and an include stand in it too.
-fn body(calls: bool) -> impl Strategy<Value = String> {
+/// A body; with `calls`, components and an include stand in it too, with `rows`, rows as values.
+fn body(calls: bool, rows: bool) -> BoxedStrategy<String> {
     let literal = prop_oneof![
         Just("\n"),
         Just("  a\n"),
@@ -324,19 +346,19 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
             "{{ loop.index }}" => format!("{rounds}{text}{{% endfor %}}"),
             text => text.to_owned(),
         }),
-        4 => (text(), dash(), dash()).prop_map(|(e, a, b)| format!("{{{{{a} {e} {b}}}}}")),
-        2 => (text(), any::<bool>()).prop_map(|(e, global)| {
+        4 => (text(rows), dash(), dash()).prop_map(|(e, a, b)| format!("{{{{{a} {e} {b}}}}}")),
+        2 => (text(rows), any::<bool>()).prop_map(|(e, global)| {
             format!("{{% set{} x = {e} %}}", if global { "_global" } else { "" })
         }),
         1 => prop_oneof![
-            Just("{% set r = mx[2] %}"),
-            Just("{% set_global h = r.host %}"),
+            Just(if rows { "{% set r = mx[2] %}" } else { "{% set y = x %}{{ y }}" }),
+            Just(if rows { "{% set_global h = r.host %}" } else { "{{ x | upper }}" }),
             Just("{{ cap }}"),
             Just("{{- cap | upper -}}"),
             Just("{{ cap | indent(width=2, first=true) | trim }}"),
             Just("{% set cap = cap %}"),
         ].prop_map(str::to_owned),
-        1 => (text(), dash()).prop_map(move |(e, a)| if calls {
+        1 => (text(rows), dash()).prop_map(move |(e, a)| if calls {
             format!("{{{{{a} <c r={{r}} h={{h}} x={{{e}}} cap /> {a}}}}}")
         } else {
             String::new()
@@ -345,15 +367,17 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(3, 16, 4, move |inner| {
         let many = prop::collection::vec(inner, 1..4).prop_map(|parts| parts.concat());
-        let list = prop_oneof![
-            Just("r in mx"),
-            Just("r in mx | reverse"),
-            Just("r in mx | sort(attribute='note')"),
-            Just("h in hosts"),
-            Just("r in mx[1:]"),
-            Just("r in mx[9:]"),
-            Just("k, rs in mx | group_by(attribute='note')"),
-        ];
+        let mut lists = vec!["r in mx", "h in hosts"];
+        if rows {
+            lists.extend([
+                "r in mx | reverse",
+                "r in mx | sort(attribute='note')",
+                "r in mx[1:]",
+                "r in mx[9:]",
+                "k, rs in mx | group_by(attribute='note')",
+            ]);
+        }
+        let list = prop::sample::select(lists);
         let end = prop_oneof![
             Just(""),
             Just("{% if loop.first %}{% break %}{% endif %}"),
@@ -377,12 +401,22 @@ fn body(calls: bool) -> impl Strategy<Value = String> {
                 .prop_map(|(a, filter, c)| format!(
                     "{{%{c} filter {filter} {c}%}}{a}{{%{c} endfilter {c}%}}"
                 )),
-            (many, text(), dash()).prop_map(move |(a, e, c)| if calls {
-                format!("{{%{c} <d r={{mx[1]}} h={{h}} x={{{e}}} cap> {c}%}}{a}{{%{c} </d> {c}%}}")
+            (many, text(rows), dash()).prop_map(move |(a, e, c)| if calls {
+                let row = if rows { "mx[1]" } else { "r" };
+                format!("{{%{c} <d r={{{row}}} h={{h}} x={{{e}}} cap> {c}%}}{a}{{%{c} </d> {c}%}}")
             } else {
                 a
             }),
         ]
+    })
+    .boxed()
+}
+
+/// The bodies of a template, its parent, what it includes and two components; and whether rows are values in them.
+fn bodies() -> impl Strategy<Value = ([String; 5], bool)> {
+    any::<bool>().prop_flat_map(|rows| {
+        let body = move |calls| body(calls, rows);
+        ([body(true), body(true), body(false), body(false), body(false)], Just(rows))
     })
 }
 
@@ -441,8 +475,7 @@ proptest! {
 
     #[test]
     fn values_come_from_the_cells_that_they_show(
-        main in body(true), parent in body(true), inc in body(false), c in body(false), d in body(false),
-        inherits in any::<bool>(),
+        ([main, parent, inc, c, d], rows) in bodies(), inherits in any::<bool>(),
     ) {
         let begin = "{% set r = row %}{% set h = row.host %}{% set x = row.name %}{% set cap %}cap{% endset %}";
         let components = format!(
@@ -459,6 +492,6 @@ proptest! {
         } else {
             templates.push(("main.tera", format!("{begin}{main}")));
         }
-        holds(&templates);
+        holds(&templates, !rows);
     }
 }

@@ -29,6 +29,7 @@ impl<'a> Checker<'a> {
             match argument {
                 ComponentArgument::Named { name, value } => {
                     let inferred = self.infer(template, value, scope);
+                    self.braces_in_quotes(template, name, value);
                     given.insert(name.text.clone(), (inferred, name.range.clone()));
                 }
                 ComponentArgument::Spread(map) => {
@@ -128,6 +129,28 @@ impl<'a> Checker<'a> {
         });
         self.nodes(home, &definition.body, &mut inner);
         self.callers.pop();
+    }
+
+    /// Reports an argument in quotes that holds an expression: it would be passed as the text that it is.
+    fn braces_in_quotes(&mut self, template: usize, name: &Name, value: &Expression) {
+        let ExpressionKind::Text(text) = value.kind.as_ref() else { return };
+        let tree = &self.library.templates[template].tree;
+        let (open, close) = tree.delimiters.print();
+        let in_braces = tree.source()[name.range.end..value.range.start].contains('{');
+        let printed = text.find(open).and_then(|at| text[at + open.len()..].split_once(close)).map(|it| it.0);
+        let braced = || text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        let Some(expression) = printed.or_else(braced).filter(|_| !in_braces) else { return };
+        let alone = text.starts_with(['{', '[']) && text.ends_with(['}', ']']);
+        let before = if alone { "" } else { "\"…\" ~ " };
+        let diagnostic =
+            Diagnostic::error(&code::TEMPLATE_ARGUMENT, "an argument in quotes is text, braces and all")
+                .hint(format!(
+                    "write `{}={{{before}{}}}` to pass the expression",
+                    name.text,
+                    expression.trim()
+                ))
+                .hint(format!("write `{0}={{\"…\"}}` where the text is meant", name.text));
+        self.report(template, value.range.clone(), diagnostic, "no expression");
     }
 
     /// Whether a call may be followed: it neither leads back to its component whatever the values, nor too deep.
@@ -563,7 +586,11 @@ impl<'a> Checker<'a> {
         if fits {
             return true;
         }
-        let found = ty.describe();
+        let found = match ty {
+            Type::Text(TextKind::Address) => "an address".to_owned(),
+            Type::Text(TextKind::Prefix) => "an address with a prefix length".to_owned(),
+            other => other.describe(),
+        };
         let diagnostic = match ty {
             Type::Optional(_) | Type::Absent => Diagnostic::error(
                 &code::TEMPLATE_OPTIONAL,
@@ -572,6 +599,14 @@ impl<'a> Checker<'a> {
             .hint("guard it with `{% if … %}`, or put `default(value=…)` before it"),
             _ => Diagnostic::error(&code::TEMPLATE_TYPE, format!("`{name}` takes {expected}, found {found}")),
         };
+        let hint = match (input, ty) {
+            (Input::Prefix, Type::Text(TextKind::Address)) => {
+                "an address does not say how large its network is: declare the column `interface`, with cells such as `192.0.2.10/24`"
+            }
+            (Input::Address, Type::Text(TextKind::Prefix)) => "put `| host` before it",
+            _ => "",
+        };
+        let diagnostic = if hint.is_empty() { diagnostic } else { diagnostic.hint(hint) };
         self.report(template, range, diagnostic, &found);
         false
     }

@@ -1,19 +1,22 @@
 //! The rendering of programs.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 use tera::value::Key;
-use tera::{Kwargs, Map, Number, Value as Data};
+use tera::{Context, Kwargs, Map, Number, Value as Data};
 
-use super::trace::Trace;
+use super::trace::{Made, Trace};
 use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::format::{self, Emitter};
 use crate::origin::Input;
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
+use crate::template::data::{ColumnKey, keys};
 use crate::template::filter::{self, printed};
 use crate::template::lists::Lists;
 use crate::template::syntax::{BinaryOperator, LoopField};
@@ -86,14 +89,16 @@ pub(super) enum Flow {
 
 pub(super) struct Run<'a, 'e, W> {
     pub(super) program: &'a Program,
-    facts: &'a Facts<'a>,
+    pub(super) facts: &'a Facts<'a>,
     pub(super) tables: Vec<&'a Table>,
-    slots: Vec<Data>,
+    pub(super) slots: Vec<Data>,
     pub(super) emitter: &'e mut Emitter<W>,
     /// What is recorded, if the program is traced.
     pub(super) trace: Option<Trace>,
     /// The text of the captures that are open, with marks; the innermost last.
-    captured: Vec<String>,
+    pub(super) captured: Vec<String>,
+    /// The keys of the rows of each table that are made maps of.
+    keys: Vec<Option<Rc<[ColumnKey]>>>,
 }
 
 impl Program {
@@ -133,12 +138,13 @@ impl Program {
             emitter,
             trace: None,
             captured: Vec::new(),
+            keys: vec![None; self.tables.len()],
         })
     }
 }
 
 impl<'a, W: Write> Run<'a, '_, W> {
-    fn output(&self, frame: &Frame<'_>) -> Stop {
+    pub(super) fn output(&self, frame: &Frame<'_>) -> Stop {
         let frames = std::iter::successors(Some(frame), |frame| frame.parent);
         let rows = frames.filter_map(|frame| frame.row.as_ref());
         Stop::Output(rows.map(|(table, row)| (self.program.tables[*table].clone(), row.number())).collect())
@@ -177,18 +183,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
                     self.note_slot(*slot, inputs);
                 }
             }
-            Segment::Capture { slot, body, filters } => {
-                self.captured.push(String::new());
-                let flow = self.segments(body, frame);
-                let text = self.captured.pop().unwrap_or_default();
-                if flow? != Flow::On {
-                    return Err(Stop::Value);
-                }
-                let mut value = Data::from(text);
-                for call in filters {
-                    value = self.call(call, &value, frame)?;
-                }
-                self.slots[*slot] = value;
+            Segment::Capture { slot, body } => {
+                self.slots[*slot] = self.capture(body, frame)?;
+                self.note_slot(*slot, Made::default());
             }
             Segment::If { branches, otherwise } => {
                 for (condition, body) in branches {
@@ -275,8 +272,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
     fn round(&mut self, body: &'a Body, frame: &Frame<'_>) -> Result<bool, Stop> {
         for slot in &body.slots {
             self.slots[*slot] = Data::undefined();
-            self.note_slot(*slot, Vec::new());
+            self.note_slot(*slot, Made::default());
         }
+        self.forget();
         Ok(self.segments(&body.segments, frame)? != Flow::Break)
     }
 
@@ -353,7 +351,18 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(())
     }
 
-    fn literal(&mut self, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
+    /// What segments print, as a value.
+    fn capture(&mut self, segments: &'a [Segment], frame: &Frame<'_>) -> Result<Data, Stop> {
+        self.captured.push(String::new());
+        let flow = self.segments(segments, frame);
+        let text = self.captured.pop().unwrap_or_default();
+        if flow? != Flow::On {
+            return Err(Stop::Value);
+        }
+        Ok(Data::from(text))
+    }
+
+    pub(super) fn literal(&mut self, text: &str, frame: &Frame<'_>) -> Result<(), Stop> {
         if let Some(captured) = self.captured.last_mut() {
             captured.push_str(text);
             return Ok(());
@@ -372,7 +381,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
         self.emitter.value(&value).map_err(|_| self.output(frame))
     }
 
-    fn print(&mut self, value: &Data, site: Option<u32>, frame: &Frame<'_>) -> Result<(), Stop> {
+    pub(super) fn print(&mut self, value: &Data, site: Option<u32>, frame: &Frame<'_>) -> Result<(), Stop> {
         if site.is_some() {
             let (kind, text) = printed(value).map_err(|_| Stop::Value)?;
             return self.emit(kind, site, &text, frame);
@@ -460,11 +469,20 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(self.value(left, frame)? == self.value(right, frame)?)
     }
 
-    fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {
+    pub(super) fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {
         Ok(match expression {
             Expr::Constant(value) | Expr::Given { value, .. } => value.clone(),
             Expr::Slot(slot) => self.slots[*slot].clone(),
-            Expr::Cell(cell) => data(self.cell(cell, frame)),
+            Expr::Cell(cell) => match self.cell(cell, frame) {
+                CellRef::Value(Value::List(entries)) => {
+                    let schema = self.table_of(&cell.row, frame).map(|table| self.tables[table].schema());
+                    let to = schema.and_then(|schema| schema.columns[cell.column].ty.refers_to());
+                    let entries = entries.iter().map(|entry| self.entry(entry.into(), to));
+                    Data::from(entries.collect::<Vec<_>>())
+                }
+                scalar => data(scalar),
+            },
+            Expr::Row(place) => self.row_data(place, frame),
             Expr::List(table) => {
                 self.facts.lists.get(&self.program.tables[*table], self.facts.tables, self.facts.sources)
             }
@@ -479,26 +497,46 @@ impl<'a, W: Write> Run<'a, '_, W> {
                     LoopField::Length => Data::from(round.length),
                 }
             }
-            Expr::Attribute { base, name } => {
+            Expr::Attribute { base, name, optional } => {
                 let base = self.value(base, frame)?;
+                if base.is_undefined() && !optional {
+                    return Err(Stop::Value);
+                }
                 let entry = base.as_map().and_then(|map| map.get(&Key::Str(name)));
                 entry.cloned().unwrap_or_else(Data::undefined)
             }
-            Expr::Array(list) => {
-                let list: Result<Vec<Data>, Stop> =
-                    list.iter().map(|element| self.value(element, frame)).collect();
-                Data::from(list?)
+            Expr::Index { sides, optional } => {
+                let base = self.value(&sides[0], frame)?;
+                let index = self.value(&sides[1], frame)?;
+                at_index(&base, &index, *optional).ok_or(Stop::Value)?
             }
-            Expr::Map(entries) => {
-                let mut map = Map::new();
-                for (key, value) in entries {
-                    map.insert(Key::from(String::from(&**key)), self.value(value, frame)?);
+            Expr::Array(parts) => {
+                let mut list = Vec::with_capacity(parts.len());
+                for (spread, part) in parts {
+                    let value = self.value(part, frame)?;
+                    if *spread {
+                        list.extend_from_slice(value.as_array().ok_or(Stop::Value)?);
+                    } else {
+                        list.push(value);
+                    }
                 }
-                Data::from(map)
+                Data::from(list)
+            }
+            Expr::Map(entries) => self.map(entries, frame)?,
+            Expr::Without(map, names) => {
+                let map = self.value(map, frame)?;
+                let entries = map.as_map().ok_or(Stop::Value)?.iter().filter(|(key, _)| {
+                    key.as_str().is_some_and(|key| !names.iter().any(|name| **name == *key))
+                });
+                Data::from(entries.map(|(key, value)| (key.clone(), value.clone())).collect::<Map>())
             }
             Expr::Filter { base, call } => {
                 let base = self.value(base, frame)?;
-                self.call(call, &base, frame)?
+                let value = self.call(call, &base, frame)?;
+                match &call.kept {
+                    Some(kept) => self.kept(kept, value),
+                    None => value,
+                }
             }
             Expr::Test { base, test, arguments, negated } => {
                 let base = self.value(base, frame)?;
@@ -564,9 +602,82 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 })?;
                 Data::from(list)
             }
+            Expr::Else(parts) => {
+                let first = self.value(&parts[0], frame)?;
+                if first.is_undefined() { self.value(&parts[1], frame)? } else { first }
+            }
+            Expr::Captured(captured) => {
+                self.slots[captured.slots.clone()].fill(Data::undefined());
+                self.capture(&captured.segments, frame)?
+            }
+            Expr::Left { number, parts, .. } => {
+                let mut context = Context::new();
+                for (name, part) in parts {
+                    context.insert_value(name.clone(), self.value(part, frame)?);
+                }
+                self.program.border.evaluate(*number, &context).ok_or(Stop::Value)?
+            }
             Expr::Plain(captured) => filter::plain(&self.value(captured, frame)?),
             Expr::Throw => return Err(Stop::Value),
         })
+    }
+
+    /// A map of entries; of two with one key, the right one wins, and where a map is spread, it also comes first.
+    fn map(&mut self, entries: &'a [(Option<Key<'static>>, Expr)], frame: &Frame<'_>) -> Result<Data, Stop> {
+        let mut values = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            values.push((key, self.value(value, frame)?));
+        }
+        let mut map = Map::new();
+        if entries.iter().all(|(key, _)| key.is_some()) {
+            map.extend(values.into_iter().filter_map(|(key, value)| Some((key.clone()?, value))));
+            return Ok(Data::from(map));
+        }
+        for (key, value) in values.into_iter().rev() {
+            if let Some(key) = key {
+                map.entry(key.clone()).or_insert(value);
+                continue;
+            }
+            for (key, value) in value.as_map().ok_or(Stop::Value)? {
+                map.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Ok(Data::from(map))
+    }
+
+    /// The number of the table that a place's row is of.
+    fn table_of(&self, place: &Place, frame: &Frame<'_>) -> Option<usize> {
+        let last = place.references.last().map(|(_, table)| *table);
+        last.or_else(|| frame.up(place.up).row.as_ref().map(|(table, _)| *table))
+    }
+
+    /// All of a row, as the engine sees it.
+    fn row_data(&mut self, place: &Place, frame: &Frame<'_>) -> Data {
+        let Some(table) = self.table_of(place, frame) else { return Data::none() };
+        let schema = self.tables[table].schema();
+        let columns = schema.columns.iter().map(|column| column.ty.refers_to());
+        let values: Vec<Data> = if place.references.is_empty() {
+            let Some(passing) = frame.row(place) else { return Data::none() };
+            let cells = (0..passing.len()).map(|number| passing.cell(number));
+            cells.zip(columns).map(|(cell, to)| self.entry(cell, to)).collect()
+        } else {
+            let Some(cells) = self.referred(place, frame) else { return Data::none() };
+            cells.iter().zip(columns).map(|(cell, to)| self.entry(cell.into(), to)).collect()
+        };
+        let keys = self.keys[table].get_or_insert_with(|| keys(schema));
+        Data::from(keys.iter().cloned().zip(values).collect::<BTreeMap<ColumnKey, Data>>())
+    }
+
+    /// A cell or an entry of its list, as the engine sees it; `to` is the table that it refers to.
+    fn entry(&self, cell: CellRef<'_>, to: Option<&str>) -> Data {
+        let Facts { tables, sources, lists } = self.facts;
+        match (cell, to) {
+            (CellRef::Value(Value::Ref(number)), Some(table)) => lists.row(table, *number, tables, sources),
+            (CellRef::Value(Value::List(entries)), _) => {
+                Data::from(entries.iter().map(|entry| self.entry(entry.into(), to)).collect::<Vec<_>>())
+            }
+            (scalar, _) => data(scalar),
+        }
     }
 
     fn call(&mut self, call: &'a Call, value: &Data, frame: &Frame<'_>) -> Result<Data, Stop> {
@@ -615,6 +726,36 @@ fn data(cell: CellRef<'_>) -> Data {
             Data::from(entries.iter().map(|entry| data(entry.into())).collect::<Vec<_>>())
         }
     }
+}
+
+/// What a value has at an index, as the engine has it; nothing where that is an error.
+fn at_index(base: &Data, index: &Data, optional: bool) -> Option<Data> {
+    if optional && (base.is_undefined() || base.is_none()) {
+        return Some(Data::undefined());
+    }
+    if base.is_undefined() || index.is_undefined() {
+        return None;
+    }
+    let found = |length: usize| -> Option<Option<usize>> {
+        let index = index.as_i128()?;
+        let index = if index < 0 { index + i128::try_from(length).ok()? } else { index };
+        Some(usize::try_from(index).ok().filter(|index| *index < length))
+    };
+    let entry = if let Some(list) = base.as_array() {
+        found(list.len())?.map(|at| list[at].clone())
+    } else if let Some(text) = base.as_str() {
+        found(text.chars().count())?.and_then(|at| text.chars().nth(at)).map(Data::from)
+    } else if let Some(map) = base.as_map() {
+        let key = match (index.as_str(), index.as_bool()) {
+            (Some(text), _) => Key::Str(text),
+            (_, Some(truth)) => Key::Bool(truth),
+            _ => Key::I128(index.as_i128().filter(|_| !index.is_f64())?),
+        };
+        map.get(&key).cloned()
+    } else {
+        None
+    };
+    Some(entry.unwrap_or_else(Data::undefined))
 }
 
 /// What an operator gives, as the engine has it; nothing where that is an error.

@@ -358,7 +358,7 @@ impl<'a> Parser<'a> {
                     self.tag_until(TokenKind::PrintEnd, Self::expression).map(NodeKind::Print)
                 }
                 TokenKind::TagStart => {
-                    let word = self.tag_word();
+                    let word = self.after_next();
                     if closers.contains(&word) {
                         self.bump();
                         return Some(nodes);
@@ -393,12 +393,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The word of the tag that is next.
-    fn tag_word(&self) -> &'a str {
-        self.tokens[self.next + 1..]
-            .iter()
-            .find(|token| token.kind != TokenKind::Space)
-            .map_or("", |token| &self.source[token.range.clone()])
+    /// The text of the token behind the next one and white space: the word of a tag.
+    fn after_next(&self) -> &'a str {
+        let behind = self.tokens.get(self.next + 1..).unwrap_or_default();
+        let token = behind.iter().find(|token| token.kind != TokenKind::Space);
+        token.map_or("", |token| &self.source[token.range.clone()])
     }
 
     fn tag_text(&self, word: &str) -> String {
@@ -814,7 +813,12 @@ impl<'a> Parser<'a> {
             }
             let body = self.body(Place::If, opening.clone(), &["elif", "else", "endif"])?;
             branches.push(condition.map(|condition| Branch { condition, body }));
-            if !self.at("elif") {
+            if self.at("else") && self.after_next() == "if" {
+                // Read as it is meant, so that the rest of the tags fit.
+                let start = self.bump().start;
+                let error = SyntaxError::new(start..self.range().end, "there is no `else if`");
+                self.errors.push(error.hint("write `elif`"));
+            } else if !self.at("elif") {
                 break;
             }
             self.elifs += 1;

@@ -71,8 +71,13 @@ impl Parser<'_> {
         while matches!(self.kind(), Some(TokenKind::Name | TokenKind::Symbol)) {
             match self.text() {
                 "if" if power == TERNARY => {
-                    self.bump();
+                    let word = self.bump().start;
                     let condition = self.expression()?;
+                    if self.in_target && self.kind() == Some(TokenKind::TagEnd) && !self.at_wrong_end() {
+                        let error = SyntaxError::new(word..self.end, "a `for` has no condition");
+                        let body = self.tag_text("if …");
+                        return Err(self.fail(error.hint(format!("put an `{body}` into its body"))));
+                    }
                     self.expect("else")?;
                     let otherwise = self.expression()?;
                     return Ok(self.make(start, ExpressionKind::Ternary { condition, then: left, otherwise }));
