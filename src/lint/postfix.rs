@@ -206,15 +206,18 @@ impl<'f> Instance<'f> {
 
     /// A path as [`Files`] knows it: one that lies beside main.cf is relative.
     fn local(&self, path: &str) -> Utf8PathBuf {
-        let set = self.value(None, "config_directory");
-        let folder = self.files.folder();
-        let own =
-            if folder.starts_with("postfix") { format!("/etc/{folder}") } else { "/etc/postfix".to_owned() };
-        let folders =
-            if self.explicit(None, "config_directory").is_some() { [set.clone(), set] } else { [own, set] };
         let path = Utf8Path::new(path);
-        let inside = folders.iter().find_map(|folder| path.strip_prefix(folder).ok());
-        inside.unwrap_or(path).to_owned()
+        if let Ok(inside) = path.strip_prefix(self.value(None, "config_directory")) {
+            return inside.to_owned();
+        }
+        // A folder that was copied still has its name.
+        let folder = self.files.folder();
+        let parts: Vec<&str> = path.as_str().split('/').collect();
+        let named = parts.iter().rposition(|part| *part == folder && !folder.is_empty());
+        match named.filter(|at| at + 1 < parts.len()) {
+            Some(at) => parts[at + 1..].join("/").into(),
+            None => path.to_owned(),
+        }
     }
 }
 

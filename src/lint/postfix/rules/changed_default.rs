@@ -11,7 +11,12 @@ pub(super) static RULE: Rule = Rule {
     why: "An upgrade would change what the instance does; set the value that is wanted. `--postfix-version` is held against \
           the version that the project's value `postfix_version` says, or else against the one before it. The example is \
           judged for 3.9.",
-    bad: Example { files: &[("main.cf", "smtpd_forbid_unauth_pipelining = yes\n")] },
+    bad: Example {
+        files: &[
+            ("main.cf", "smtpd_forbid_unauth_pipelining = yes\n"),
+            ("master.cf", "smtp inet n - n - - smtpd\n"),
+        ],
+    },
     good: Example {
         files: &[(
             "main.cf",

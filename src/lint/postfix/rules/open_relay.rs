@@ -41,7 +41,9 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
         }
     }
     for service in instance.running(&["smtpd"]).filter(|service| is_public(instance, service)) {
-        if let Some(finding) = unguarded(instance, service) {
+        let Some(finding) = unguarded(instance, service) else { continue };
+        // What all listeners share is told for the first one.
+        if !findings.list.iter().any(|other| other.code.id == RULE.code.id && other.place == finding.place) {
             findings.push(finding);
         }
     }

@@ -71,14 +71,14 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
                     findings.push(finding(format!("`{read}` is older than `{source}`")).hint(compile));
                 }
             }
-            // It lies elsewhere; a file beside with nearly its name is what was meant.
             Found::Absent | Found::Unknown if end.is_some() && is_there(&source) => {
                 findings
                     .push(finding(format!("`{source}` is not compiled: `{read}` is missing")).hint(compile));
             }
-            Found::Absent if instance.files.modified(Utf8Path::new("main.cf")).is_some() => {
+            Found::Absent if instance.files.is_host() || end.is_some() && source.is_relative() => {
                 findings.push(finding(format!("`{read}` is missing")));
             }
+            // It lies elsewhere; a file beside with nearly its name is what was meant.
             Found::Absent | Found::Unknown => {
                 let name = source.file_name().unwrap_or_default();
                 let near = instance.files.beside(&source);
