@@ -96,7 +96,8 @@ pub(crate) fn lint(
         let findings = postfix::lint(&rendered, options);
         linted.unchecked.extend(findings.unchecked);
         linted.until = linted.until.into_iter().chain(findings.until).min();
-        for found in findings.list {
+        // What is not well-formed was told as that.
+        for found in findings.list.into_iter().filter(|found| found.code.id != code::LINT_SYNTAX.id) {
             let Some(finding) = rendered.finding(&found.place, found.code, format!(": {}", found.message))
             else {
                 continue;
@@ -107,9 +108,18 @@ pub(crate) fn lint(
             });
             if let Some(number) = exception {
                 allowed.insert(number);
-                continue;
+                if compilation.project.allows[number].until.value >= options.as_of {
+                    continue;
+                }
             }
-            let mut diagnostic = finding.told(compilation, sources);
+            let mut diagnostic = if found.place.bytes.1 == 0 {
+                // Of what is not there, the file is all there is to show.
+                let path = environment.folder.join(&finding.planned.path);
+                let diagnostic = Diagnostic::error(found.code, format!("`{path}`: {}", found.message));
+                diagnostic.at_file(path, "").at(finding.planned.span, "it is declared here")
+            } else {
+                finding.told(compilation, sources)
+            };
             diagnostic.severity = found.severity;
             if let Some((place, text)) = found.other
                 && let Some(other) = rendered.finding(&place, found.code, String::new())
@@ -144,8 +154,11 @@ struct Rendered<'a> {
     sources: &'a Sources,
     folder: &'a Utf8Path,
     /// By their names beside main.cf, with their bytes once they were asked for.
-    files: BTreeMap<Utf8PathBuf, (&'a Planned, OnceCell<Option<Vec<u8>>>)>,
+    files: BTreeMap<Utf8PathBuf, (&'a Planned, Bytes)>,
 }
+
+/// The bytes of an artifact once they were asked for; nothing where it cannot be rendered.
+type Bytes = OnceCell<Option<Vec<u8>>>;
 
 impl<'a> Rendered<'a> {
     fn new(

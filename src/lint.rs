@@ -45,9 +45,7 @@ pub trait Files {
     fn beside(&self, path: &Utf8Path) -> Vec<String>;
 
     /// The name of the folder that the configuration lies in; empty where it has none.
-    fn folder(&self) -> &str {
-        ""
-    }
+    fn folder(&self) -> &str;
 }
 
 /// Files in memory, by their paths.
@@ -152,7 +150,8 @@ impl Finding {
     /// The other end.
     #[must_use]
     pub fn other(self, place: Place, text: &'static str) -> Self {
-        Self { other: Some((place, text)), ..self }
+        let other = Some((place, text)).filter(|(place, _)| *place != self.place);
+        Self { other, ..self }
     }
 
     /// Makes a warning of it.

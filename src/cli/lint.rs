@@ -12,7 +12,7 @@ use super::check::date;
 use super::session::Session;
 use super::{Exit, Output};
 use crate::compile::Selection;
-use crate::diagnostic::{Diagnostic, Label, Severity, code};
+use crate::diagnostic::{Diagnostic, Label, code};
 use crate::finding;
 use crate::lint::postfix::{self, Version};
 use crate::lint::{Files as _, Finding, Findings, Found, Options, Place};
@@ -96,16 +96,7 @@ impl Lint {
             report::document_as_json(&mut session.out, &document)?;
             return Ok(if status == Status::Clean { Exit::Clean } else { Exit::Differs });
         }
-        let exit = session.report(status, Vec::new(), "see docs/lint.md for why")?;
-        let of = match judged.folders.as_slice() {
-            [only] => format!("`{only}`"),
-            folders => format!("{} configurations", folders.len()),
-        };
-        if status == Status::Clean {
-            let warned = list.iter().any(|diagnostic| diagnostic.severity == Severity::Warning);
-            session
-                .say(&format!("{of}: {}", if warned { "nothing is wrong" } else { "nothing was found" }))?;
-        }
+        let exit = session.report(status, Vec::new(), "docs/lint.md says why")?;
         if !judged.unchecked.is_empty() && !session.quiet {
             writeln!(session.err, "not checked:")?;
             for what in judged.unchecked.iter().take(MOST) {
@@ -118,6 +109,14 @@ impl Lint {
                     judged.unchecked.len() - MOST
                 )?;
             }
+        }
+        if status == Status::Clean {
+            let of = match judged.folders.as_slice() {
+                [] => "there is no configuration that is linted".to_owned(),
+                [only] => format!("`{only}`: nothing is wrong"),
+                folders => format!("{} configurations: nothing is wrong", folders.len()),
+            };
+            session.say(&of)?;
         }
         Ok(exit)
     }

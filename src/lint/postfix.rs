@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Files, Finding, Findings, Found, Options, Place};
-use crate::diagnostic::{Code, code};
+use super::{Files, Findings, Found, Options, Place};
+use crate::diagnostic::code;
 
 mod certificate;
 mod expand;
@@ -34,7 +34,7 @@ pub fn lint(files: &dyn Files, options: Options) -> Findings {
     let instance = Instance::new(files, options);
     let mut findings = Findings::default();
     for odd in &instance.odd {
-        findings.push(instance.odd(&code::LINT_SYNTAX, odd));
+        findings.push(odd.told(&code::LINT_SYNTAX));
     }
     for rule in RULES {
         (rule.check)(&instance, &mut findings);
@@ -44,6 +44,32 @@ pub fn lint(files: &dyn Files, options: Options) -> Findings {
         (&left.place, left.code.id, &left.message) == (&right.place, right.code.id, &right.message)
     });
     findings
+}
+
+/// What of a change of main.cf or master.cf needs a restart of Postfix, because a reload does not do, as phrases.
+pub(crate) fn restarts(format: &str, old: &[u8], new: &[u8]) -> Vec<String> {
+    if old.is_empty() || new.is_empty() {
+        return Vec::new();
+    }
+    let (old, new, mut odd) = (read::readable(old), read::readable(new), Vec::new());
+    if format == "postfix-main" {
+        let settings = [&old, &new].map(|bytes| read::main(bytes, &mut odd));
+        let of = |settings: &[Setting], name: &str| {
+            settings.iter().rfind(|setting| setting.name == name).map(|setting| setting.value.text.clone())
+        };
+        let named = FACTS.parameters.iter().filter(|(_, parameter)| parameter.restart);
+        let changed = named.filter(|(name, _)| of(&settings[0], name) != of(&settings[1], name));
+        return changed.map(|(name, _)| format!("`{name}` changes")).collect();
+    }
+    if format == "postfix-master" {
+        let [was, is] = [&old, &new].map(|bytes| read::master(bytes, &mut odd));
+        let gone = |service: &&Service| {
+            service.wakes
+                && !is.iter().any(|other| (&other.name, &other.kind) == (&service.name, &service.kind))
+        };
+        return was.iter().filter(gone).map(|service| format!("`{}` is gone", service.name)).collect();
+    }
+    Vec::new()
 }
 
 /// An instance of Postfix.
@@ -71,10 +97,6 @@ impl<'f> Instance<'f> {
         let services = read::master(&bytes(MASTER), &mut odd);
         let last = main.iter().enumerate().map(|(number, setting)| (setting.name.clone(), number)).collect();
         Self { files, options, facts: &FACTS, main, last, services, odd, classes: OnceCell::new() }
-    }
-
-    fn odd(&self, code: &'static Code, odd: &Odd) -> Finding {
-        Finding::new(code, odd.place.clone(), odd.message.clone()).hint(odd.hint.clone())
     }
 
     /// The version that values without a setting are taken from.
@@ -122,31 +144,19 @@ impl<'f> Instance<'f> {
     fn listener(&self, service: &Service) -> Option<Listener> {
         let (host, port) = networks::host_and_port(&service.name);
         let port = networks::port(port);
-        let addresses = match host {
-            Some(host) => {
-                let addresses = networks::addresses(host);
-                if addresses.is_empty() {
-                    return None;
+        let mut addresses = Vec::new();
+        if let Some(host) = host {
+            addresses.extend(networks::addresses(host));
+        } else {
+            for item in self.list(Some(service), "inet_interfaces") {
+                if item.text == "all" {
+                    return Some(Listener { addresses: Vec::new(), port });
                 }
-                addresses
+                let host = if item.text == "loopback-only" { "localhost" } else { &item.text };
+                addresses.extend(networks::addresses(host));
             }
-            None => {
-                let items = self.list(Some(service), "inet_interfaces");
-                let mut addresses = Vec::new();
-                for item in &items {
-                    match item.text.as_str() {
-                        "all" => return Some(Listener { addresses: Vec::new(), port }),
-                        "loopback-only" => addresses.extend(networks::addresses("localhost")),
-                        host => addresses.extend(networks::addresses(host)),
-                    }
-                }
-                if addresses.is_empty() {
-                    return None;
-                }
-                addresses
-            }
-        };
-        Some(Listener { addresses, port })
+        }
+        (!addresses.is_empty()).then_some(Listener { addresses, port })
     }
 
     /// What is set for a service, or in main.cf.

@@ -190,6 +190,8 @@ fn public_part(label: &str, der: &[u8]) -> Option<Vec<u8>> {
     const BITS: u8 = 3;
     const OCTETS: u8 = 4;
     const SEQUENCE: u8 = 0x30;
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    const CURVE: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
     let (SEQUENCE, inside, _) = element(der)? else { return None };
     let (INTEGER, _, rest) = element(inside)? else { return None };
     match label {
@@ -214,8 +216,6 @@ fn public_part(label: &str, der: &[u8]) -> Option<Vec<u8>> {
             let (SEQUENCE, algorithm, rest) = element(rest)? else { return None };
             let (OCTETS, key, mut rest) = element(rest)? else { return None };
             let (_, name, _) = element(algorithm)?;
-            const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-            const CURVE: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
             if name == RSA {
                 return public_part("RSA PRIVATE KEY", key);
             }

@@ -209,7 +209,7 @@ impl Instance<'_> {
         for (service, setting) in self.effective() {
             let name = setting.name.as_str();
             let mut add = |item: &Item, must: bool| {
-                self.add_map(service, name, &item.text, &item.place, must, &mut list)
+                self.add_map(service, name, &item.text, &item.place, must, &mut list);
             };
             if RESTRICTIONS.contains(&name) || classes.iter().any(|class| class == name) {
                 for restriction in self.restrictions(&self.items(service, setting)) {

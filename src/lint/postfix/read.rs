@@ -5,9 +5,10 @@ use std::ops::Range;
 use camino::Utf8PathBuf;
 
 use super::expand::group;
+use crate::diagnostic::Code;
 use crate::format::lexis::{Lexis, Statement, Word, statements};
 use crate::format::postfix::{MAIN_LEXIS, MAP_LEXIS, MASTER_LEXIS};
-use crate::lint::Place;
+use crate::lint::{Finding, Place};
 
 pub(super) const MAIN: &str = "main.cf";
 pub(super) const MASTER: &str = "master.cf";
@@ -83,6 +84,11 @@ pub(super) struct Odd {
 }
 
 impl Odd {
+    /// What a rule says of it.
+    pub(super) fn told(&self, code: &'static Code) -> Finding {
+        Finding::new(code, self.place.clone(), self.message.clone()).hint(self.hint.clone())
+    }
+
     fn new(file: &str, bytes: Range<usize>, message: impl Into<String>) -> Self {
         Self { place: Place::new(file, bytes), message: message.into(), hint: String::new() }
     }
@@ -94,6 +100,8 @@ pub(super) struct Service {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) private: bool,
+    /// Whether it is woken up by itself.
+    pub(super) wakes: bool,
     /// How many processes it may have; nothing for the default.
     pub(super) limit: Option<u32>,
     /// The program, without a folder.
@@ -203,7 +211,7 @@ fn joined<'t>(text: &'t str, words: &[Word<'t>]) -> Vec<Word<'t>> {
 }
 
 fn service(words: &[Word<'_>]) -> Option<Service> {
-    let [name, kind, private, _unprivileged, _chroot, _wakeup, limit, program, arguments @ ..] = words else {
+    let [name, kind, private, _unprivileged, _chroot, wakeup, limit, program, arguments @ ..] = words else {
         return None;
     };
     let short = program.text.rsplit('/').next().unwrap_or_default();
@@ -211,6 +219,7 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
         name: name.text.to_owned(),
         kind: kind.text.to_owned(),
         private: private.text != "n",
+        wakes: !matches!(wakeup.text, "-" | "0" | "0?"),
         limit: limit.text.parse().ok(),
         program: short.to_owned(),
         overrides: Vec::new(),
@@ -221,11 +230,17 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
     // Of these programs, attributes follow the options, and the last one is the command that they run.
     let has_attributes = matches!(short, "pipe" | "spawn");
     let mut rest = arguments.iter();
+    let mut odd_until = usize::MAX - 1;
     while let Some(word) = rest.next() {
         let Some(option) = word.text.strip_prefix('-') else {
             if has_attributes && word.text.contains('=') {
                 // The command's own words may be anything.
                 break;
+            }
+            // What follows on what is wrong already is the rest of it.
+            let before = std::mem::replace(&mut odd_until, word.at + word.text.len());
+            if before + 1 == word.at {
+                continue;
             }
             let message = format!("`{}` is no option of `{short}`: a value ends at white space", word.text);
             let hint = "write `-o name=value` without white space, or `-o { name = a value with spaces }`";
@@ -235,12 +250,16 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
         };
         match option.split_at_checked(1) {
             Some(("o", "")) => match rest.next() {
-                Some(value) => overriding(&mut service, *value),
+                Some(value) => {
+                    if !overriding(&mut service, *value) {
+                        odd_until = value.at + value.text.len();
+                    }
+                }
                 None => {
-                    service.odd.push(Odd::new(MASTER, word.at..word.at + 2, "`-o` has no setting behind it"))
+                    service.odd.push(Odd::new(MASTER, word.at..word.at + 2, "`-o` has no setting behind it"));
                 }
             },
-            Some(("o", attached)) => overriding(&mut service, Word { at: word.at + 2, text: attached }),
+            Some(("o", attached)) => _ = overriding(&mut service, Word { at: word.at + 2, text: attached }),
             Some(("i" | "m" | "n" | "s" | "t", "")) => _ = rest.next(),
             _ => {}
         }
@@ -248,8 +267,8 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
     Some(service)
 }
 
-/// What stands behind `-o`.
-fn overriding(service: &mut Service, word: Word<'_>) {
+/// Takes what stands behind `-o`; false where that is no setting.
+fn overriding(service: &mut Service, word: Word<'_>) -> bool {
     let made = match word.text.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')) {
         Some(inner) => inner.split_once('=').map(|(name, value)| {
             let at = word.at + 1 + inner.len() - inner.trim_start().len();
@@ -262,12 +281,16 @@ fn overriding(service: &mut Service, word: Word<'_>) {
         None => word.text.contains('=').then(|| setting(MASTER, &[word])).flatten(),
     };
     match made {
-        Some(setting) if !setting.name.is_empty() => service.overrides.push(setting),
+        Some(setting) if !setting.name.is_empty() => {
+            service.overrides.push(setting);
+            true
+        }
         _ => {
             let message = format!("expected `name=value` behind `-o`, found `{}`", word.text);
             let hint = "write it without white space: `-o name=value`";
             let odd = Odd::new(MASTER, word.at..word.at + word.text.len(), message);
             service.odd.push(Odd { hint: hint.to_owned(), ..odd });
+            false
         }
     }
 }

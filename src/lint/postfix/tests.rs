@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::lint::{Example, Memory};
+use crate::diagnostic::Severity::{Error, Warning};
+use crate::lint::{Example, Finding, Memory};
 
 /// What examples leave out.
 const BASE_MAIN: &str =
@@ -31,6 +32,11 @@ fn options() -> Options {
     Options { version: None, from: None, as_of: jiff::civil::date(2026, 1, 1), strict: false }
 }
 
+/// The name and the type of a line of master.cf.
+fn master_key(line: &str) -> &str {
+    line.find(" unix").map_or(line, |end| &line[..end + 5])
+}
+
 /// The files of an example, with what it leaves out.
 fn files(example: &Example) -> Memory {
     let given: BTreeMap<&str, &str> = example.files.iter().copied().collect();
@@ -43,9 +49,6 @@ fn files(example: &Example) -> Memory {
     };
     let mut files: BTreeMap<Utf8PathBuf, Vec<u8>> =
         given.iter().map(|(name, text)| ((*name).into(), text.as_bytes().to_vec())).collect();
-    fn master_key(line: &str) -> &str {
-        line.find(" unix").map_or(line, |end| &line[..end + 5])
-    }
     files.insert(
         MAIN.into(),
         complete(MAIN, BASE_MAIN, |line| line.split(' ').next().unwrap_or(line)).into_bytes(),
@@ -80,6 +83,88 @@ fn examples_are_what_they_say() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A certificate as PEM, its key, and what it was made of. It is for a name, or for signing others, from one day to
+/// another, counted from the one that is judged on.
+fn issue(
+    name: &str,
+    days: (i64, i64),
+    signer: Option<&rcgen::Issuer<'_, rcgen::KeyPair>>,
+) -> (String, rcgen::KeyPair, rcgen::CertificateParams) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let signs = !name.contains('.');
+    let names = if signs { Vec::new() } else { vec![name.to_owned()] };
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let day = |days: i64| {
+        let span = std::time::Duration::from_secs(days.unsigned_abs() * 86_400);
+        let today = rcgen::date_time_ymd(2026, 1, 1);
+        if days < 0 { today - span } else { today + span }
+    };
+    (params.not_before, params.not_after) = (day(days.0), day(days.1));
+    if signs {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let certificate = match signer {
+        Some(signer) => params.clone().signed_by(&key, signer).unwrap(),
+        None => params.clone().self_signed(&key).unwrap(),
+    };
+    (certificate.pem(), key, params)
+}
+
+#[test]
+fn certificates_are_judged() {
+    let (_, root_key, root) = issue("root", (-900, 900), None);
+    let root = rcgen::Issuer::new(root, root_key);
+    let (middle_pem, middle_key, middle) = issue("middle", (-300, 600), Some(&root));
+    let middle = rcgen::Issuer::new(middle, middle_key);
+    let mut certificates = BTreeMap::new();
+    for (name, host, days) in [
+        ("a", "a.example.org", (-10, 80)),
+        ("b", "b.example.org", (-10, 80)),
+        ("late", "a.example.org", (-70, 20)),
+        ("old", "a.example.org", (-90, -1)),
+        ("early", "a.example.org", (1, 90)),
+    ] {
+        let (pem, key, _) = issue(host, days, Some(&middle));
+        certificates.insert(format!("/pki/{name}.pem"), pem.clone() + &middle_pem);
+        certificates.insert(format!("/pki/{name}.bare"), pem);
+        certificates.insert(format!("/pki/{name}.key"), key.serialize_pem());
+    }
+    let judge = |chain: &str, key: &str, strict: bool| {
+        let main = format!("{BASE_MAIN}inet_protocols = ipv4\nsmtpd_tls_security_level = may\n");
+        let master = format!(
+            "{BASE_MASTER}192.0.2.1:25 inet n - n - - smtpd\n  -o myhostname=a.example.org\n  -o smtpd_tls_cert_file=/pki/{chain}\n  -o smtpd_tls_key_file=/pki/{key}\n192.0.2.2:25 inet n - n - - smtpd\n  -o myhostname=b.example.org\n  -o smtpd_tls_cert_file=/pki/b.pem\n  -o smtpd_tls_key_file=/pki/b.key\n"
+        );
+        let mut files: BTreeMap<Utf8PathBuf, Vec<u8>> =
+            certificates.iter().map(|(path, text)| (path.into(), text.clone().into_bytes())).collect();
+        files.insert(MAIN.into(), main.into_bytes());
+        files.insert(MASTER.into(), master.into_bytes());
+        let found = lint(&Memory { folder: "postfix".into(), files }, Options { strict, ..options() });
+        let told = found.list.iter().map(|finding| (finding.code.id, finding.severity));
+        (told.collect::<Vec<_>>(), found.until, found.unchecked)
+    };
+    let (found, until, unchecked) = judge("a.pem", "a.key", true);
+    assert_eq!(found, []);
+    assert_eq!(until, Some(jiff::civil::date(2026, 2, 20)));
+    assert_eq!(unchecked, BTreeSet::new());
+    for (chain, key, rule) in [
+        ("b.pem", "b.key", "postfix::certificate-name"),
+        ("a.pem", "b.key", "postfix::key-mismatch"),
+        ("a.bare", "a.key", "postfix::incomplete-chain"),
+        ("a.key", "a.key", "postfix::unusable-certificate"),
+        ("late.pem", "late.key", "postfix::expired-certificate"),
+        ("old.pem", "old.key", "postfix::expired-certificate"),
+        ("early.pem", "early.key", "postfix::expired-certificate"),
+    ] {
+        assert_eq!(judge(chain, key, true).0, [(rule, Error)], "{chain} {key}");
+    }
+    assert_eq!(judge("old.pem", "old.key", false).0, [("postfix::expired-certificate", Warning)]);
+    let (found, _, unchecked) = judge("elsewhere.pem", "elsewhere.key", true);
+    assert_eq!(found, []);
+    assert_eq!(unchecked.len(), 1, "{unchecked:?}");
 }
 
 #[test]

@@ -218,9 +218,8 @@ fn judge(instance: &Instance<'_>, one: &Shown<'_>, bytes: &[u8], known: &[Vec<u8
     let finding = |code: &'static Code, message: String| Finding::new(code, one.place.clone(), message);
     if let Some(name) = &one.name {
         let name = name.trim_end_matches('.');
-        if !chain.is_for(name)
-            && !(chain.is_self_signed() && one.service.is_some() && chain.names().is_empty())
-        {
+        let is_nameless = chain.is_self_signed() && one.service.is_some() && chain.names().is_empty();
+        if !chain.is_for(name) && !is_nameless {
             let names = chain.names();
             let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             findings.push(finding(
@@ -268,7 +267,7 @@ fn judge(instance: &Instance<'_>, one: &Shown<'_>, bytes: &[u8], known: &[Vec<u8
         }
         KeyMatch::None => findings.push(finding(format!("there is no key in `{key}`"))),
         KeyMatch::Unknown => {
-            findings.unchecked(format!("the key `{key}`, which does not tell its public part"))
+            findings.unchecked(format!("the key `{key}`, which does not tell its public part"));
         }
     }
 }

@@ -221,21 +221,16 @@ fn unguarded(instance: &Instance<'_>, service: &Service) -> Option<Finding> {
     }
     let hint = "end `smtpd_relay_restrictions` with `reject_unauth_destination`, and permit nothing but your own before it";
     let listener = &service.name;
-    Some(match cause {
-        Some(one) => {
-            let message = format!("`{}` permits strangers to send everywhere through `{listener}`", one.name);
-            Finding::new(&RULE.code, one.place, message)
-                .hint(hint)
-                .other(service.place(), "through this service")
-        }
-        None => {
-            let message = format!(
-                "nothing stops strangers from sending everywhere through `{listener}`: neither `smtpd_relay_restrictions` nor `smtpd_recipient_restrictions` rejects or defers"
-            );
-            let place = instance.place(some, "smtpd_relay_restrictions");
-            Finding::new(&RULE.code, place, message).hint(hint).other(service.place(), "through this service")
-        }
-    })
+    let (place, message) = if let Some(one) = cause {
+        (one.place, format!("`{}` permits strangers to send everywhere through `{listener}`", one.name))
+    } else {
+        let message = format!(
+            "nothing stops strangers from sending everywhere through `{listener}`: neither `smtpd_relay_restrictions` nor \
+             `smtpd_recipient_restrictions` rejects or defers"
+        );
+        (instance.place(some, "smtpd_relay_restrictions"), message)
+    };
+    Some(Finding::new(&RULE.code, place, message).hint(hint).other(service.place(), "through this service"))
 }
 
 /// Whether smtpd starts at all: it wants one of these in one of the two lists.

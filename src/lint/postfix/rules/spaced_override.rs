@@ -24,6 +24,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(instance: &Instance<'_>, findings: &mut Findings) {
     for odd in instance.services.iter().flat_map(|service| &service.odd) {
-        findings.push(instance.odd(&RULE.code, odd));
+        findings.push(odd.told(&RULE.code));
     }
 }

@@ -90,7 +90,7 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
                             .hint(format!("did you mean `{near}`?")),
                     ),
                     None => {
-                        findings.unchecked(format!("the map `{}:{}`, which is not here", map.kind, map.name))
+                        findings.unchecked(format!("the map `{}:{}`, which is not here", map.kind, map.name));
                     }
                 }
             }
