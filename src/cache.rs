@@ -18,7 +18,6 @@
 //!
 //! A cache may be deleted at any time. One that is damaged, or another program's, is as good as none.
 
-use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -201,7 +200,7 @@ impl Cache {
         let inputs = sources.iter().map(|(_, file)| file.path());
         let Some(places) = self.places(clean, &project.golden, &project.templates, inputs) else { return };
         let Ok(program) = Stamp::of(Path::new(PROGRAM), true) else { return };
-        let content = content(program, clean, sources, &places);
+        let content = content(program, clean, sources, places);
         let bytes = [HEAD, seal(&content).as_bytes(), &content].concat();
         // The file's own time tells whether the file system's clock is this machine's.
         let in_time = |metadata: &Metadata| {
@@ -218,8 +217,8 @@ impl Cache {
         golden: &Utf8Path,
         templates: &'p Utf8Path,
         inputs: impl Iterator<Item = &'p Utf8Path>,
-    ) -> Option<BTreeMap<Place, Stamp>> {
-        let mut seen = Seen { cache: self, written: None, places: BTreeMap::new() };
+    ) -> Option<Places> {
+        let mut seen = Seen { cache: self, written: None, places: Places::default() };
         for path in inputs.chain([templates]) {
             seen.input(path)?;
         }
@@ -244,11 +243,12 @@ impl Cache {
     }
 }
 
-/// What a stamp was taken of: a path relative to the root, and of what a symbolic link leads to or of the link itself.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    path: Utf8PathBuf,
-    follow: bool,
+/// Places with their stamps, as a cache has them: of paths relative to the root, and of what a symbolic link leads to or
+/// of the link itself.
+#[derive(Default)]
+struct Places {
+    count: u64,
+    content: Writer,
 }
 
 impl Clean {
@@ -265,7 +265,7 @@ struct Seen<'a> {
     cache: &'a Cache,
     /// The time of what the run has written.
     written: Option<i64>,
-    places: BTreeMap<Place, Stamp>,
+    places: Places,
 }
 
 impl Seen<'_> {
@@ -285,7 +285,10 @@ impl Seen<'_> {
 
     fn add(&mut self, path: &Utf8Path, follow: bool) -> Option<()> {
         let stamp = self.settled(Stamp::of(self.cache.root.join(path).as_std_path(), follow).ok()?)?;
-        self.places.insert(Place { path: path.to_owned(), follow }, stamp);
+        self.places.count += 1;
+        self.places.content.number(follow.into());
+        self.places.content.text(path.as_str());
+        self.places.content.stamp(stamp);
         Some(())
     }
 
@@ -343,7 +346,7 @@ fn seal(content: &[u8]) -> String {
 }
 
 /// What stands behind the seal: numbers of eight bytes, and texts and parts behind their length.
-fn content(program: Stamp, clean: &Clean, sources: &Sources, places: &BTreeMap<Place, Stamp>) -> Vec<u8> {
+fn content(program: Stamp, clean: &Clean, sources: &Sources, places: Places) -> Vec<u8> {
     let mut content = Writer::default();
     content.stamp(program);
     for warnings in [&clean.rendered, &clean.checked] {
@@ -356,11 +359,8 @@ fn content(program: Stamp, clean: &Clean, sources: &Sources, places: &BTreeMap<P
     content.text(&clean.until.map(|day| day.to_string()).unwrap_or_default());
     content.number(clean.artifacts as u64);
     content.list(&clean.trees, |content, tree| content.text(tree.as_str()));
-    content.list(places, |content, (place, at)| {
-        content.number(place.follow.into());
-        content.text(place.path.as_str());
-        content.stamp(*at);
-    });
+    content.number(places.count);
+    content.0.extend(places.content.0);
     content.0
 }
 
@@ -543,7 +543,7 @@ mod tests {
         let warnings = Diagnostics::from(warning);
         let written = Clean { checked: Some(warnings.clone()), ..clean(None) };
         let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
-        let bytes = content(program, &written, &sources, &BTreeMap::new());
+        let bytes = content(program, &written, &sources, Places::default());
         let cache = Cache::new(root);
         let today = Asked::Check(jiff::civil::date(2027, 3, 31));
         let mut again = Sources::default();
@@ -569,7 +569,7 @@ mod tests {
         let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
         let cache = Cache::new("/nonexistent");
         let answers = |until, today| {
-            let bytes = content(program, &clean(until), &Sources::default(), &BTreeMap::new());
+            let bytes = content(program, &clean(until), &Sources::default(), Places::default());
             let answer = cache.compare(&bytes, Asked::Check(today), &mut Sources::default());
             matches!(answer, Some(Recalled::Clean { .. }))
         };
@@ -583,7 +583,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         let cache = Cache { root: root.to_owned(), began: 10 * SECOND };
-        let mut seen = Seen { cache: &cache, written: None, places: BTreeMap::new() };
+        let mut seen = Seen { cache: &cache, written: None, places: Places::default() };
         let stamp = |seen: &Seen<'_>, modified: i64, changed: i64| {
             seen.settled(Stamp { device: 0, inode: 0, length: 0, mode: 0, modified, changed })
         };
@@ -624,7 +624,7 @@ mod tests {
         #[test]
         fn any_content_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let program = Stamp::of(Path::new(PROGRAM), true).unwrap();
-            let mut sound = content(program, &clean(None), &Sources::default(), &BTreeMap::new());
+            let mut sound = content(program, &clean(None), &Sources::default(), Places::default());
             // Behind the number of places, so that they are reached.
             sound.truncate(sound.len() - 8);
             sound.extend(bytes);

@@ -16,6 +16,7 @@ use crate::golden::ChangeKind;
 use crate::origin::{Excerpt, Line, Row};
 use crate::source::Span;
 
+mod conditions;
 mod golden;
 mod lines;
 mod sources;
@@ -58,7 +59,7 @@ pub struct Reason {
     /// The row's key; `#` and its number, from 1, where the table has none; null where no single row is meant.
     pub row: Option<String>,
     /// The columns of the row, or the value; of a template, the columns (`table.column`) and values that it may be
-    /// instead.
+    /// instead; of a condition, what it reads.
     pub names: Vec<String>,
     /// What of these is known on both sides, as it was and as it is.
     pub edits: Vec<Edit>,
@@ -91,6 +92,8 @@ pub enum CauseKind {
     Value,
     /// Text or an expression of a template.
     Template,
+    /// A condition of a template, or what stands in it: golden does not tell which.
+    Condition,
     /// What confwright.toml or target.toml says of an artifact or a column.
     Declaration,
     /// The order of a table's rows.
@@ -144,6 +147,7 @@ impl fmt::Display for Reason {
             CauseKind::RemovedRow => write!(f, "{place}, a row that is gone"),
             CauseKind::Value => write!(f, "{place}, value {names}"),
             CauseKind::Template if !names.is_empty() => write!(f, "{place}, or all of {names}"),
+            CauseKind::Condition => write!(f, "{place}, a condition on {names}, or what stands in it"),
             CauseKind::Declaration => write!(f, "{place}, a declaration"),
             CauseKind::Row | CauseKind::Template => f.write_str(&place),
             CauseKind::Order if place.is_empty() => f.write_str("another order"),

@@ -23,7 +23,7 @@ use crate::target::{self, Artifact, Stage, Target};
 use crate::template::check::{self, CellColumn, Entrance, View};
 use crate::template::data;
 use crate::template::engine::{Failure, Refused};
-use crate::template::library::Unparsed;
+use crate::template::library::{Template, Unparsed};
 use crate::template::lists::Lists;
 use crate::template::ready::{Failed, Ready, Setting};
 use crate::template::segment::Facts;
@@ -116,6 +116,8 @@ pub(crate) struct Producer {
     pub(crate) name: String,
     /// Below which its artifacts lie.
     pub(crate) root: Utf8PathBuf,
+    /// Where its own templates lie, relative to the project's root.
+    pub(crate) folder: Utf8PathBuf,
     /// Where its artifacts are declared.
     pub(crate) artifacts: Vec<Artifact>,
     /// For each of its tables by its own name, the project's.
@@ -542,6 +544,7 @@ impl Preparation<'_> {
         Some(Producer {
             name: instance.map_or_else(String::new, |instance| instance.name.clone()),
             root: instance.map_or_else(Utf8PathBuf::new, |instance| instance.root.clone()),
+            folder: project.templates.join(folder),
             artifacts,
             tables: seen.tables,
             globals: seen.globals,
@@ -650,6 +653,11 @@ impl Environment {
         declared.iter().find(|artifact| artifact.path.span == planned.span)
     }
 
+    /// The templates that an artifact of the plan may be made from.
+    pub(crate) fn templates(&self, planned: &Planned) -> &[Template] {
+        &self.producers[planned.producer].templates.library.templates
+    }
+
     /// How many templates have programs.
     #[cfg(test)]
     pub(crate) fn programs(&self) -> usize {
@@ -669,7 +677,7 @@ impl Environment {
             // The plan was made from the same library.
             return Err(Diagnostic::error(&code::TEMPLATE_MISSING, "the template is gone").into());
         };
-        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(each).copied());
+        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(&**each).copied());
         let setting = Setting {
             facts: self.facts(sources),
             row: planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number)),
@@ -733,7 +741,7 @@ impl Environment {
             let Some(table) = self.tables.get(&cell.table) else { continue };
             let Some((column, _)) = table.schema().column(&cell.column) else { continue };
             let passing = rows.iter().find(|(table, _)| *table == cell.table).map(|(_, number)| *number);
-            let own = planned.row.as_ref().filter(|row| row.table == cell.table).map(|row| row.number);
+            let own = planned.row.as_ref().filter(|row| *row.table == *cell.table).map(|row| row.number);
             let row = passing.or(own).or_else(|| find_row(table, column, &refused.text, sources));
             if let Some(span) = row.and_then(|row| table.cell_span(sources, row, column)) {
                 let text = format!("the value comes from column `{}`", cell.column);

@@ -123,7 +123,8 @@ impl Diagnostic {
 
 /// The name that is closest to a mistyped one, if any is close enough to be meant.
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).max(1);
+    // Of a single letter, nothing would be left.
+    let limit = (name.chars().count() / 3).max(usize::from(name.chars().count() > 1));
     let name = name.to_lowercase();
     names
         .into_iter()

@@ -295,6 +295,7 @@ fn syntax(errors: &[toml::de::Error], shape: Shape, source: &SourceFile, file: F
             let name = String::from_utf8_lossy(written(range.clone())).into_owned();
             let number = octal(source.bytes(), range.start);
             let entry = is_entry(&range);
+            let twice = message == "duplicate key";
             let bare = source.bytes().get(range.clone()).is_some_and(|written| {
                 written.first().is_some_and(u8::is_ascii_alphabetic)
                     && source.bytes()[..range.start].trim_ascii_end().ends_with(b"=")
@@ -305,6 +306,7 @@ fn syntax(errors: &[toml::de::Error], shape: Shape, source: &SourceFile, file: F
                 _ if entry => diagnostic.hint(format!("write `[[{name}]]`")),
                 Some(number) => diagnostic.hint(format!("write \"{number}\"")),
                 None if bare => diagnostic.hint("put text between quotes"),
+                None if twice => diagnostic.hint(format!("`{name}` is there already, and may be once")),
                 None => diagnostic,
             }
         })

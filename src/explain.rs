@@ -63,8 +63,10 @@ pub(crate) enum Found<'a> {
     },
     /// Lines of artifacts that something reaches.
     Reached {
-        /// What it is: a row or a line of a template.
+        /// What it is: rows or lines of a template.
         what: String,
+        /// Whether it is more than one.
+        is_many: bool,
         /// The artifacts with their lines.
         reached: Vec<Reached>,
     },
@@ -89,7 +91,7 @@ pub(crate) fn find<'a>(
 ) -> Result<Found<'a>, Vec<Diagnostic>> {
     for environment in &compilation.environments {
         let Ok(path) = query.path.strip_prefix(&environment.folder) else { continue };
-        if let Some(planned) = environment.artifacts.iter().find(|planned| planned.path == path) {
+        if let Some(planned) = environment.artifacts.iter().find(|planned| *planned.path == *path) {
             return origins(environment, planned, sources, query);
         }
     }
@@ -215,7 +217,7 @@ fn of_rows<'a>(
         },
         [(table, ..), ..] => format!("{} rows of `{table}`", names.len()),
     };
-    Ok(Found::Reached { what, reached })
+    Ok(Found::Reached { what, is_many: names.len() > 1, reached })
 }
 
 fn last_line(table: &Table, sources: &Sources) -> usize {
@@ -302,7 +304,14 @@ fn of_template<'a>(
     for environment in &compilation.environments {
         collect(environment, sources, &touches, &mut reached).map_err(|diagnostic| vec![diagnostic])?;
     }
-    Ok(Found::Reached { what: format!("line {} of the template", query.lines.start), reached })
+    let what = match lines.len() {
+        0 | 1 => format!("line {} of the template", query.lines.start),
+        count => {
+            let first = query.lines.start;
+            format!("lines {first}-{} of the template", first + count - 1)
+        }
+    };
+    Ok(Found::Reached { what, is_many: lines.len() > 1, reached })
 }
 
 /// Adds the lines of all artifacts in which something touches.
@@ -565,7 +574,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn value(&self, name: &str) -> (Option<Span>, &'static str) {
         let declared = self.compilation.project.environments.iter();
         let declared = declared.into_iter().find(|declared| declared.name == self.environment.name);
-        let instance = declared.and_then(|declared| declared.targets.get(&self.planned.target));
+        let instance = declared.and_then(|declared| declared.targets.get(&*self.planned.target));
         let values = instance.map(|instance| &instance.values).or(declared.map(|declared| &declared.values));
         if let Some(value) = values.and_then(|values| values.get(name)) {
             return (Some(value.span), "written");

@@ -233,7 +233,7 @@ impl<W: io::Write> Emitter<W> {
             format: format.writer(),
             strict: format.strict,
             out,
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(1024),
             handed: 0,
             written: String::new(),
             last: None,
@@ -259,7 +259,9 @@ impl<W: io::Write> Emitter<W> {
 
     /// Writes the template's own text. After an error, [`Self::refusal`] tells whether a value was refused.
     pub fn literal(&mut self, text: &[u8]) -> io::Result<()> {
-        if let Err(refused) = self.format.literal(text) {
+        if self.strict
+            && let Err(refused) = self.format.literal(text)
+        {
             return Err(self.blame_last(refused));
         }
         self.buffer.extend_from_slice(text);
@@ -277,13 +279,16 @@ impl<W: io::Write> Emitter<W> {
             }
             _ => self.format.value(value, &mut self.written),
         };
-        match &mut self.last {
-            Some((number, last)) => {
-                *number = value.expression;
-                last.clear();
-                last.push_str(value.text);
+        // A format that does not see what follows a value refuses it at once, or never.
+        if self.strict || result.is_err() {
+            match &mut self.last {
+                Some((number, last)) => {
+                    *number = value.expression;
+                    last.clear();
+                    last.push_str(value.text);
+                }
+                none => *none = Some((value.expression, value.text.to_owned())),
             }
-            none => *none = Some((value.expression, value.text.to_owned())),
         }
         if let Err(refused) = result {
             return Err(self.blame_last(refused));

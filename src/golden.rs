@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -16,13 +17,11 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::manifest::{
     Entry, Fingerprint, MANIFEST, Manifest, PENDING, Pending, RESERVED, STAGING, SUMS, Sha256, check_path,
 };
+use crate::source::has_conflict;
 
 mod hashing;
 
 use hashing::Hashing;
-
-/// The buffer between a template engine, which writes word by word, and the comparison.
-const CHUNK: usize = 64 * 1024;
 
 /// A tree with fewer artifacts than this may lose any number of them without being asked.
 const GUARDED: usize = 10;
@@ -30,17 +29,20 @@ const GUARDED: usize = 10;
 /// Of the files that are no artifact, this many are named.
 const NAMED: usize = 20;
 
+/// What keeps git from merging golden files by lines.
+const INSTALL: &str = "`confwright merge-driver --install`, once in this clone, has git merge golden files by compiling the merged sources";
+
 /// An artifact that is to be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedArtifact {
     /// Its path, relative to the tree.
-    pub path: Utf8PathBuf,
+    pub path: Arc<Utf8Path>,
     /// Its permission bits.
     pub mode: u32,
     /// The target that makes it; empty for an artifact of the project itself.
-    pub target: String,
+    pub target: Arc<str>,
     /// The template it is made from.
-    pub template: String,
+    pub template: Arc<str>,
 }
 
 impl PlannedArtifact {
@@ -203,6 +205,8 @@ pub struct Outcome {
     /// What the manifest will say of it.
     pub entry: Entry,
     pub(crate) old: Option<Old>,
+    /// The number of the file in which the fresh bytes are staged.
+    pub(crate) staged: Option<usize>,
 }
 
 impl Outcome {
@@ -272,6 +276,9 @@ impl Tree {
         if let Some(text) = &tree.manifest_text {
             match Manifest::parse(text) {
                 Ok(manifest) => tree.manifest = manifest,
+                Err(_) if has_conflict(text) => {
+                    tree.broken = Some("there is a merge conflict in it".to_owned());
+                }
                 Err(why) => tree.broken = Some(why),
             }
         }
@@ -334,7 +341,7 @@ impl Tree {
 
     /// Renders an artifact and compares it with its golden file, writing nothing.
     ///
-    /// `render` writes the bytes into the sink that it is given; its errors are passed through.
+    /// `render` writes the bytes into the sink that it is given, in large pieces; its errors are passed through.
     pub fn compare<E: From<Diagnostic>>(
         &self,
         artifact: &PlannedArtifact,
@@ -356,36 +363,35 @@ impl Tree {
             Diagnostic::error(&code::PLAN_PATH, format!("`{path}` cannot be an artifact's path: {why}"))
         })?;
         let (file, metadata) = self.open_golden(path)?.unzip();
-        let mut out = BufWriter::with_capacity(CHUNK, Lockstep::new(file, spill));
-        let rendered = render(&mut out);
+        let mut lockstep = Lockstep::new(file, spill);
+        let rendered = render(&mut lockstep);
         // The comparison keeps its own error, because a template engine wraps the one that it is given.
-        let flushed = out.flush();
-        let (mut lockstep, _) = out.into_parts();
         let failed = |error: io::Error| E::from(unwritable(&self.shown(path), &error));
         if let Some(error) = lockstep.failed.take() {
             return Err(failed(error));
         }
         rendered?;
-        let compared = flushed.and_then(|()| lockstep.finish()).map_err(failed)?;
+        let compared = lockstep.finish().map_err(failed)?;
         let old = metadata.zip(compared.old).map(|(metadata, sha256)| Old {
             sha256,
             identity: Identity::from(&metadata),
             mode: metadata.mode() & 0o7777,
         });
-        Ok((Outcome { entry: artifact.entry(compared.fresh), old }, compared.spilled))
+        Ok((Outcome { entry: artifact.entry(compared.fresh), old, staged: None }, compared.spilled))
     }
 
     /// Puts the outcomes of all artifacts of the scope together: what changes, what goes, what is in the way.
     pub fn changes(&self, mut outcomes: Vec<Outcome>, scope: &Scope) -> Changes {
         outcomes.sort_by(|a, b| a.entry.path.as_str().cmp(b.entry.path.as_str()));
-        let fresh: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome.entry.path.as_str()).collect();
+        let is_fresh =
+            |path: &str| outcomes.binary_search_by(|outcome| outcome.entry.path.as_str().cmp(path)).is_ok();
         let known: BTreeSet<&str> =
             self.manifest.iter().map(|entry| entry.path.as_str()).chain(self.pending.paths()).collect();
         let in_scope = |path: &str| match scope {
             Scope::Whole => true,
             Scope::Retired(kept) => !self.lies_in(path, kept),
             Scope::Targets(targets) => {
-                self.manifest.get(path).is_some_and(|entry| targets.contains(&entry.target))
+                self.manifest.get(path).is_some_and(|entry| targets.contains(&*entry.target))
             }
         };
         let mut obstacles = Diagnostics::default();
@@ -394,7 +400,7 @@ impl Tree {
         let mut list = Vec::with_capacity(outcomes.len());
 
         let mut gone = BTreeMap::new();
-        for path in known.difference(&fresh).copied().filter(|path| in_scope(path)) {
+        for path in known.iter().copied().filter(|path| !is_fresh(path) && in_scope(path)) {
             let link = self.link_on(path);
             links.extend(link);
             let old = obstacles.take(self.fingerprint(path)).flatten();
@@ -469,15 +475,17 @@ impl Tree {
                         .hint("render all targets, which writes it anew"),
                 );
             } else {
-                warnings.push(Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
+                let warning = Diagnostic::warning(&code::GOLDEN_MANIFEST, message).at_file(
                     self.shown(MANIFEST),
                     "until it is written anew, every file that differs counts as edited",
-                ));
+                );
+                let is_merged = self.manifest_text.as_deref().is_some_and(has_conflict);
+                warnings.push(if is_merged { warning.hint(INSTALL) } else { warning });
             }
         }
         let unknown = self.unknown(|path| {
             known.contains(path)
-                || fresh.contains(path)
+                || is_fresh(path)
                 || links.contains(path)
                 || matches!(scope, Scope::Retired(kept) if self.lies_in(path, kept))
         });
@@ -490,8 +498,11 @@ impl Tree {
         for path in gone.keys() {
             manifest.remove(path);
         }
-        for outcome in &outcomes {
-            manifest.insert(outcome.entry.clone());
+        let entries = outcomes.iter().map(|outcome| outcome.entry.clone());
+        if manifest.iter().len() == 0 {
+            manifest = entries.collect();
+        } else {
+            entries.for_each(|entry| drop(manifest.insert(entry)));
         }
         let text = |text: Vec<u8>| (!matches!(scope, Scope::Retired(_))).then_some(text);
         let mut texts = vec![(SUMS, text(manifest.to_sums())), (MANIFEST, text(manifest.to_json()))];
@@ -500,7 +511,7 @@ impl Tree {
             there != text
         });
         let mut left_pending = self.pending.clone();
-        left_pending.retain(|path| !fresh.contains(path) && !in_scope(path));
+        left_pending.retain(|path| !is_fresh(path) && !in_scope(path));
         let mut stale: Vec<_> = texts.iter().map(|(name, _)| self.shown(name)).collect();
         if self.kinds.contains_key(PENDING) {
             stale.push(self.shown(PENDING));
@@ -531,6 +542,13 @@ impl Tree {
 
     fn edited(&self, path: &str, text: &str) -> Diagnostic {
         let shown = self.shown(path);
+        if self.read(Utf8Path::new(path)).ok().flatten().is_some_and(|bytes| has_conflict(&bytes)) {
+            let message = format!("`{shown}` has a merge conflict in it");
+            return Diagnostic::error(&code::GOLDEN_EDITED, message)
+                .at_file(shown, "it is not what was rendered last, nor what is rendered now")
+                .hint("once the sources are merged, `confwright render --force` writes it anew")
+                .hint(INSTALL);
+        }
         let diagnostic = Diagnostic::error(&code::GOLDEN_EDITED, format!("`{shown}` was edited by hand"))
             .at_file(shown, text)
             .hint("move the edit into a template or a table; `confwright render --force` throws it away");
@@ -762,6 +780,9 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
     }
 
     fn advance(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.golden.is_none() {
+            self.diverge(0)?;
+        }
         if self.spill.is_some() {
             let read = self.read_golden(bytes.len())?;
             if self.scratch[..read] != *bytes {

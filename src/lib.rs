@@ -46,8 +46,9 @@
 //!
 //! A template is then built into a segment program: literal text, cells, values, conditions and loops, through which
 //! rows pass one by one. It hands values to a [`format::Emitter`], which has the artifact's format write or refuse
-//! each where it stands. What a program cannot express is left to Tera, which writes values between marks, and
-//! [`format::MarkReader`] finds them again. Both give the same bytes, which random programs are tested for.
+//! each where it stands. Single expressions that a program cannot express are left to Tera; so is a whole template where
+//! its variables would have to cross the border, and then Tera writes values between marks, and [`format::MarkReader`]
+//! finds them again. Both give the same bytes, which random programs are tested for.
 //!
 //! An artifact is rendered into a sink, and no artifact is held whole. The commands differ in their sinks only:
 //! `render` stages what differs and then puts all of it in place ([`write::Batch`]), `check` and `diff` compare with

@@ -4,13 +4,16 @@
 //! function of the artifacts and of nothing else. What is read back is trusted no further than a stranger's
 //! file: a path that leaves the tree makes the whole file count as broken.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::Digest as _;
 
 /// The name of the manifest at the top of a golden tree.
 pub const MANIFEST: &str = "manifest.json";
@@ -56,9 +59,12 @@ pub struct Sha256([u8; 32]);
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |four: u8| char::from(if four < 10 { b'0' + four } else { b'a' + four - 10 });
-        let digits: String = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
-        f.write_str(&digits)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -94,10 +100,22 @@ impl<'de> Deserialize<'de> for Sha256 {
 }
 
 /// A sink that keeps the hash and the number of the bytes written to it, and not the bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Fingerprint {
-    hasher: sha2::Sha256,
+    hasher: digest::Context,
     bytes: u64,
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self { hasher: digest::Context::new(&digest::SHA256), bytes: 0 }
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fingerprint").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl Fingerprint {
@@ -114,7 +132,9 @@ impl Fingerprint {
 
     /// The hash of all that was written.
     pub fn sha256(self) -> Sha256 {
-        Sha256(self.hasher.finalize().into())
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.hasher.finish().as_ref());
+        Sha256(hash)
     }
 }
 
@@ -134,7 +154,8 @@ impl io::Write for Fingerprint {
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its path, relative to the tree.
-    pub path: Utf8PathBuf,
+    #[serde(serialize_with = "shared::serialize", deserialize_with = "shared::path")]
+    pub path: Arc<Utf8Path>,
     /// Its permission bits, written as four octal digits.
     #[serde(with = "octal")]
     pub mode: u32,
@@ -143,9 +164,31 @@ pub struct Entry {
     /// The hash of its bytes.
     pub sha256: Sha256,
     /// The target that makes it; empty for an artifact of the project itself.
-    pub target: String,
+    #[serde(with = "shared")]
+    pub target: Arc<str>,
     /// The template it is made from.
-    pub template: String,
+    #[serde(with = "shared")]
+    pub template: Arc<str>,
+}
+
+/// Texts that many values have in common.
+mod shared {
+    use super::{Arc, Deserialize, Deserializer, Serializer, Utf8Path, Utf8PathBuf};
+
+    pub(super) fn serialize<T: AsRef<str> + ?Sized, S: Serializer>(
+        text: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str((**text).as_ref())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Into::into)
+    }
+
+    pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Utf8Path>, D::Error> {
+        Utf8PathBuf::deserialize(deserializer).map(Into::into)
+    }
 }
 
 mod octal {
@@ -166,16 +209,60 @@ mod octal {
 }
 
 /// The artifacts of a golden tree, by path.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Manifest {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeSet<ByPath>,
 }
+
+/// An entry that is ordered by the bytes of its path.
+#[derive(Debug, Clone)]
+struct ByPath(Entry);
+
+impl Borrow<str> for ByPath {
+    fn borrow(&self) -> &str {
+        self.0.path.as_str()
+    }
+}
+
+impl Ord for ByPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.path.as_str().cmp(other.0.path.as_str())
+    }
+}
+
+impl PartialOrd for ByPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.path.as_str() == other.0.path.as_str()
+    }
+}
+
+impl Eq for ByPath {}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<E> {
     artifacts: Vec<E>,
 }
+
+impl FromIterator<Entry> for Manifest {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        Self { entries: entries.into_iter().map(ByPath).collect() }
+    }
+}
+
+impl PartialEq for Manifest {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Manifest {}
 
 impl Manifest {
     /// Reads `manifest.json`, or says why it is broken: not JSON, other keys, a path twice or out of the tree.
@@ -198,7 +285,7 @@ impl Manifest {
 
     /// The text of `SHA256SUMS`, names with a backslash escaped as GNU coreutils does.
     pub fn to_sums(&self) -> Vec<u8> {
-        let mut sums = String::new();
+        let mut sums = String::with_capacity(self.iter().map(|entry| entry.path.as_str().len() + 68).sum());
         for entry in self.iter() {
             let path = entry.path.as_str();
             let escaped = path.replace('\\', r"\\");
@@ -214,22 +301,22 @@ impl Manifest {
 
     /// Adds an entry and returns the one that had its path.
     pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        self.entries.insert(entry.path.as_str().to_owned(), entry)
+        self.entries.replace(ByPath(entry)).map(|ByPath(entry)| entry)
     }
 
     /// Drops the entry of a path.
     pub fn remove(&mut self, path: &str) -> Option<Entry> {
-        self.entries.remove(path)
+        self.entries.take(path).map(|ByPath(entry)| entry)
     }
 
     /// The entry of a path.
     pub fn get(&self, path: &str) -> Option<&Entry> {
-        self.entries.get(path)
+        self.entries.get(path).map(|ByPath(entry)| entry)
     }
 
     /// All entries in the order of their paths' bytes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.iter().map(|ByPath(entry)| entry)
     }
 }
 
@@ -237,7 +324,8 @@ impl Manifest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pending {
-    hashes: BTreeMap<String, BTreeSet<Sha256>>,
+    /// Sorted, and each once; mostly two.
+    hashes: BTreeMap<String, Vec<Sha256>>,
 }
 
 impl Pending {
@@ -255,7 +343,10 @@ impl Pending {
 
     /// Adds a path, with the hashes it may have.
     pub fn insert(&mut self, path: &str, hashes: impl IntoIterator<Item = Sha256>) {
-        self.hashes.entry(path.to_owned()).or_default().extend(hashes);
+        let list = self.hashes.entry(path.to_owned()).or_default();
+        list.extend(hashes);
+        list.sort_unstable();
+        list.dedup();
     }
 
     /// Keeps the paths that `keep` accepts.
@@ -296,7 +387,7 @@ mod tests {
         let mut fingerprint = Fingerprint::default();
         fingerprint.update(path.as_bytes());
         Entry {
-            path: path.into(),
+            path: Utf8Path::new(path).into(),
             mode: 0o644,
             bytes: fingerprint.bytes(),
             sha256: fingerprint.sha256(),

@@ -225,7 +225,7 @@ impl Contested {
             return None;
         };
         if path != MANIFEST && path != SUMS {
-            let Some(planned) = environment.artifacts.iter().find(|planned| planned.path == path) else {
+            let Some(planned) = environment.artifacts.iter().find(|planned| *planned.path == *path) else {
                 diagnostics.push(by_hand(format!("the merged sources make no `{inside}` any more")));
                 return None;
             };
@@ -235,7 +235,7 @@ impl Contested {
         }
         let mut manifest = Manifest::default();
         for planned in &environment.artifacts {
-            manifest.insert(diagnostics.take(entry(compilation, environment, planned, sources))?);
+            manifest.insert(diagnostics.take(entry(environment, planned, sources))?);
         }
         let stale = self.stale(&manifest, environment, world);
         if let [first, others @ ..] = stale.as_slice() {
@@ -304,15 +304,10 @@ impl Contested {
     }
 }
 
-fn entry(
-    compilation: &Compilation,
-    environment: &Environment,
-    planned: &Planned,
-    sources: &Sources,
-) -> Result<Entry, Diagnostic> {
+fn entry(environment: &Environment, planned: &Planned, sources: &Sources) -> Result<Entry, Diagnostic> {
     let mut print = Fingerprint::default();
     environment.render(planned, sources, &mut print)?;
-    Ok(planned.artifact(compilation).entry(print))
+    Ok(planned.artifact().entry(print))
 }
 
 /// The commits that a cherry-pick, a rebase or a revert merges: git calls them `1a2b3c4 (subject)` and

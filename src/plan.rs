@@ -1,14 +1,15 @@
 //! The plan: which artifact comes from which template and row, sorted by path, no two on one path, all inside the
 //! golden tree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::compile::{Compilation, Producer};
+use crate::compile::Producer;
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::format::{self, Format};
-use crate::golden::PlannedArtifact;
+use crate::golden::{PlannedArtifact, prefixes};
 use crate::manifest;
 use crate::source::{Sources, Span};
 use crate::table::{Table, Tables};
@@ -26,19 +27,21 @@ use crate::template::{Library, Origin};
 #[derive(Debug, Clone)]
 pub struct Planned {
     /// Its path, relative to its golden tree.
-    pub path: Utf8PathBuf,
+    pub path: Arc<Utf8Path>,
     /// Its permission bits.
     pub mode: u32,
     /// Its language.
     pub format: &'static Format,
     /// The instance of a target that makes it; empty for the project's own.
-    pub target: String,
+    pub target: Arc<str>,
     /// The template's name.
-    pub template: String,
+    pub template: Arc<str>,
+    /// The template's path, relative to the project's root.
+    pub(crate) source: Arc<str>,
     /// The row that it is made for.
     pub row: Option<PlannedRow>,
     /// The table of its row, as the target calls it.
-    pub(crate) each: Option<String>,
+    pub(crate) each: Option<Arc<str>>,
     /// Where it is declared.
     pub span: Span,
     pub(crate) producer: usize,
@@ -46,18 +49,12 @@ pub struct Planned {
 
 impl Planned {
     /// What the golden tree knows of it.
-    pub fn artifact(&self, compilation: &Compilation) -> PlannedArtifact {
-        let folder = compilation
-            .project
-            .environments
-            .first()
-            .and_then(|environment| environment.targets.get(&self.target))
-            .map_or("", |instance| instance.target.value.as_str());
+    pub fn artifact(&self) -> PlannedArtifact {
         PlannedArtifact {
-            path: self.path.clone(),
+            path: Arc::clone(&self.path),
             mode: self.mode,
-            target: self.target.clone(),
-            template: compilation.project.templates.join(folder).join(&self.template).to_string(),
+            target: Arc::clone(&self.target),
+            template: Arc::clone(&self.source),
         }
     }
 }
@@ -66,7 +63,7 @@ impl Planned {
 #[derive(Debug, Clone)]
 pub struct PlannedRow {
     /// The table, as the project calls it.
-    pub table: String,
+    pub table: Arc<str>,
     /// The row's number, from 0.
     pub number: usize,
 }
@@ -82,7 +79,11 @@ pub(crate) fn plan(
     let mut planned = Vec::new();
     for (number, producer) in producers.iter().enumerate() {
         let Some(paths) = Paths::prepare(producer, facts, renderer, diagnostics) else { continue };
+        let target: Arc<str> = producer.name.as_str().into();
         for (at, artifact) in producer.artifacts.iter().enumerate() {
+            let template: Arc<str> = artifact.template.value.as_str().into();
+            let source: Arc<str> = producer.folder.join(&*template).as_str().into();
+            let each: Option<Arc<str>> = artifact.each.as_ref().map(|each| each.value.as_str().into());
             let mut add = |row: Option<PlannedRow>| {
                 let path = match paths.render(at, artifact, row.as_ref(), facts) {
                     Ok(path) => path,
@@ -106,13 +107,14 @@ pub(crate) fn plan(
                     return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
                 }
                 planned.push(Planned {
-                    path,
+                    path: path.into(),
                     mode: artifact.mode,
                     format: artifact.format,
-                    target: producer.name.clone(),
-                    template: artifact.template.value.clone(),
+                    target: Arc::clone(&target),
+                    template: Arc::clone(&template),
+                    source: Arc::clone(&source),
                     row,
-                    each: artifact.each.as_ref().map(|each| each.value.clone()),
+                    each: each.clone(),
                     span: artifact.path.span,
                     producer: number,
                 });
@@ -122,8 +124,9 @@ pub(crate) fn plan(
                 continue;
             };
             let Some(table) = producer.tables.get(&each.value) else { continue };
-            for number in 0..tables.get(table).map_or(0, Table::len) {
-                add(Some(PlannedRow { table: table.clone(), number }));
+            let table: Arc<str> = table.as_str().into();
+            for number in 0..tables.get(&table).map_or(0, Table::len) {
+                add(Some(PlannedRow { table: Arc::clone(&table), number }));
             }
         }
     }
@@ -256,8 +259,11 @@ pub(crate) fn point_at_row(
 }
 
 fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, diagnostics: &mut Diagnostics) {
-    let by_path: BTreeMap<&str, &Planned> =
-        planned.iter().rev().map(|planned| (planned.path.as_str(), planned)).collect();
+    // The plan is in the order of these bytes; of several on one path, the first.
+    let by_path = |path: &str| {
+        let at = planned.partition_point(|planned| planned.path.as_str() < path);
+        planned.get(at).filter(|planned| planned.path.as_str() == path)
+    };
     // What is wrong with one row mostly is with all of them.
     let mut told = BTreeSet::new();
     let mut report = |message: String, one: &Planned, other: &Planned| {
@@ -290,10 +296,17 @@ fn report_collisions(planned: &[Planned], tables: &Tables, sources: &Sources, di
             report(format!("two artifacts have the path `{}`", pair[0].path), &pair[1], &pair[0]);
         }
     }
+    let mut before = None;
     for planned in planned {
-        let folders = planned.path.ancestors().skip(1).filter(|folder| !folder.as_str().is_empty());
-        for folder in folders.map(Utf8Path::as_str) {
-            if let Some(other) = by_path.get(folder) {
+        let path = planned.path.as_str();
+        // Its folders are those of the one before, mostly, and what is wrong with those was told.
+        let parent = path.rfind('/').map(|end| (&path[..end], planned.span));
+        if parent == before {
+            continue;
+        }
+        before = parent;
+        for folder in prefixes(path).filter(|folder| *folder != path) {
+            if let Some(other) = by_path(folder) {
                 report(
                     format!("`{folder}` is an artifact and the folder of `{}`", planned.path),
                     planned,

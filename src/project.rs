@@ -1058,8 +1058,8 @@ port = "port"
             "[project]\nname = mail\nname = \"a\"\nname = \"b\"\n[targets\n",
             &[
                 "project::syntax: string values must be quoted, expected literal string | 2:8 this is not TOML | hint: put text between quotes",
-                "project::syntax: duplicate key | 3:1 this is not TOML",
-                "project::syntax: duplicate key | 4:1 this is not TOML",
+                "project::syntax: duplicate key | 3:1 this is not TOML | hint: `name` is there already, and may be once",
+                "project::syntax: duplicate key | 4:1 this is not TOML | hint: `name` is there already, and may be once",
                 "project::syntax: unclosed table, expected `]` | 5:9 this is not TOML",
             ],
         );

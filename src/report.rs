@@ -285,6 +285,7 @@ mod tests {
                 hash("golden/e", "changed"),
             ],
             "causes": [],
+            "reached": [],
             "diagnostics": [
                 {
                     "id": "table::type",

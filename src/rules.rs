@@ -11,13 +11,15 @@ use crate::compile::{derive, view};
 use crate::diagnostic::{Diagnostic, Diagnostics, Label, code, nearest};
 use crate::document::Located;
 use crate::format;
+use crate::plan::{self, PlannedRow};
 use crate::project::{self, Allow, Project, RowName, Rule};
 use crate::source::Sources;
 use crate::table::{Passing, Table};
 use crate::template::check::{self, Entrance, Globals, View};
 use crate::template::data;
+use crate::template::engine::Failure;
 use crate::template::library::Unparsed;
-use crate::template::ready::{Ready, Renderer, Setting};
+use crate::template::ready::{Failed, Ready, Renderer, Setting};
 use crate::template::segment::Facts;
 use crate::template::syntax::Delimiters;
 use crate::template::types::{Type, ViewId};
@@ -103,7 +105,8 @@ pub(crate) fn check(
                     failed.push((key, diagnostic));
                 }
                 Err(diagnostic) => {
-                    diagnostics.push(diagnostic);
+                    let row = PlannedRow { table: each.value.as_str().into(), number };
+                    diagnostics.push(plan::point_at_row(diagnostic, Some(&row), facts.tables, facts.sources));
                     break;
                 }
             }
@@ -212,15 +215,28 @@ impl<'a> Prepared<'a> {
     }
 
     fn violation(&self, rule: &Rule, row: Option<Row<'_>>) -> Diagnostic {
-        let message = self.message.as_ref().and_then(|message| {
+        let message = self.message.as_ref().map(|message| {
             let mut bytes = Vec::new();
             let context = || self.context(row);
             let setting = self.setting(row, &context);
-            message.render((0, self.view), format::TEXT, setting, &mut bytes).ok()?;
-            String::from_utf8(bytes).ok()
+            match message.render((0, self.view), format::TEXT, setting, &mut bytes) {
+                Ok(()) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                Err(Failed { failure: Failure::Diagnostic { diagnostic, .. }, .. }) => {
+                    Err(diagnostic.message)
+                }
+                Err(Failed { failure: Failure::Sink(error), .. }) => Err(error.to_string()),
+            }
         });
+        let (message, failed) = match message {
+            Some(Ok(message)) => (Some(message), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
         let message = message.unwrap_or_else(|| format!("this does not hold: {}", rule.assert.value));
         let mut diagnostic = Diagnostic::error(&code::RULE_FAILED, message).at(rule.assert.span, "the rule");
+        if let (Some(why), Some(written)) = (failed, &rule.message) {
+            diagnostic = diagnostic.at(written.span, format!("its message cannot be printed: {why}"));
+        }
         diagnostic.code = Cow::Owned(rule.id.clone());
         diagnostic
     }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::Metadata;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use crate::diagnostic::{Diagnostic, code};
 
@@ -68,6 +69,9 @@ impl Stream for std::fs::File {
 /// From which length on a file of rows is not held.
 const LONG: u64 = 1 << 20;
 
+/// Why a device or a pipe is not read.
+const NOT_REGULAR: &str = "it is not a regular file";
+
 /// Why nothing is read through a link.
 const LEADS_OUT: &str = "a symbolic link leads out of the project; put the file itself into it";
 
@@ -95,9 +99,34 @@ impl Disk {
         path.strip_prefix(&self.root).map(Utf8Path::to_owned).unwrap_or(path)
     }
 
-    /// The place of a file; nothing is read through a link that leads out of the project.
-    fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        Ok(self.root.join(self.real(path)?))
+    /// The path at which a file really lies, with what stands there; nothing is read through a link that leads out of the
+    /// project.
+    fn find(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+        let mut place = self.root.clone();
+        let mut about = None;
+        // Where there is no link on the way, the way from the root of the machine need not be looked at.
+        for part in path.components() {
+            let Utf8Component::Normal(name) = part else { return self.find_behind_links(path) };
+            place.push(name);
+            let found = std::fs::symlink_metadata(&place)?;
+            if found.is_symlink() {
+                return self.find_behind_links(path);
+            }
+            about = Some(found);
+        }
+        match about {
+            Some(about) => Ok((path.components().collect(), about)),
+            None => self.find_behind_links(path),
+        }
+    }
+
+    fn find_behind_links(&self, path: &Utf8Path) -> io::Result<(Utf8PathBuf, Metadata)> {
+        let place = self.root.join(path).canonicalize_utf8()?;
+        let about = std::fs::metadata(&place)?;
+        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
+        let is_usual = about.is_file() || about.is_dir();
+        let inside = inside.map_err(|_| io::Error::other(if is_usual { LEADS_OUT } else { NOT_REGULAR }))?;
+        Ok((inside.to_owned(), about))
     }
 
     fn wrong(&self, path: &Path, why: &str) -> Unlisted {
@@ -136,27 +165,25 @@ pub struct Unlisted {
 impl World for Disk {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
-        let kind = std::fs::metadata(self.root.join(path))?.file_type();
+        let (real, about) = self.find(path)?;
         // A device or a pipe may have no end, and a pipe may wait for ever. A folder gives its own error.
-        if !kind.is_file() && !kind.is_dir() {
-            return Err(io::Error::other("it is not a regular file"));
+        if !about.is_file() && !about.is_dir() {
+            return Err(io::Error::other(NOT_REGULAR));
         }
-        std::fs::read(self.place(path)?)
+        std::fs::read(self.root.join(real))
     }
 
     fn real(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
-        let place = self.root.join(path).canonicalize_utf8()?;
-        let inside = place.strip_prefix(self.root.canonicalize_utf8()?);
-        inside.map(Utf8Path::to_owned).map_err(|_| io::Error::other(LEADS_OUT))
+        Ok(self.find(path)?.0)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
     fn stream(&self, path: &Utf8Path) -> io::Result<Option<Arc<dyn Stream>>> {
-        let about = std::fs::metadata(self.root.join(path))?;
+        let (real, about) = self.find(path)?;
         if !about.is_file() || about.len() <= LONG {
             return Ok(None);
         }
-        Ok(Some(Arc::new(std::fs::File::open(self.place(path)?)?)))
+        Ok(Some(Arc::new(std::fs::File::open(self.root.join(real))?)))
     }
 
     fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
@@ -164,11 +191,12 @@ impl World for Disk {
         if !top.is_dir() {
             return Ok(Vec::new());
         }
-        let root = self.root.canonicalize()?;
+        let leads_out =
+            |link: &Path| io::Result::Ok(!link.canonicalize()?.starts_with(self.root.canonicalize()?));
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(&top).follow_links(true).sort_by_file_name() {
             let entry = entry.map_err(|error| self.unlisted(error))?;
-            if entry.path_is_symlink() && !entry.path().canonicalize()?.starts_with(&root) {
+            if entry.path_is_symlink() && leads_out(entry.path())? {
                 return Err(io::Error::other(self.wrong(entry.path(), LINK_OUT)));
             }
             if entry.file_type().is_dir() {
@@ -252,6 +280,8 @@ impl fmt::Display for Position {
 pub struct SourceFile {
     path: Utf8PathBuf,
     content: Content,
+    /// How many lines lie above: of a part of a file.
+    above: usize,
     /// Where lines begin; of a streamed file, how many line breaks lie before each of its parts.
     lines: OnceLock<Vec<usize>>,
 }
@@ -348,7 +378,7 @@ impl Streamed {
 
 impl SourceFile {
     fn new(path: Utf8PathBuf, content: Content) -> Self {
-        Self { path, content, lines: OnceLock::new() }
+        Self { path, content, above: 0, lines: OnceLock::new() }
     }
 
     /// Whether it is not held.
@@ -496,11 +526,12 @@ impl SourceFile {
             start = 3;
         }
         let column = String::from_utf8_lossy(&self.part(start..offset)).chars().count() + 1;
-        Position { line: line + 1, column }
+        Position { line: self.above + line + 1, column }
     }
 
     /// The bytes of a line (from 1) without its line break, or nothing if there is no such line.
     pub fn line(&self, line: usize) -> Option<Range<usize>> {
+        let line = line.checked_sub(self.above)?;
         let start = self.line_start(line.checked_sub(1)?)?;
         let mut end = self.line_start(line).map_or(self.len(), |next| next - 1);
         if end > start && self.part(end - 1..end).starts_with(b"\r") {
@@ -508,6 +539,11 @@ impl SourceFile {
         }
         Some(start..end)
     }
+}
+
+/// Whether a text has the marks of a merge in it that was left unresolved.
+pub(crate) fn has_conflict(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| conflict(text, true).is_some())
 }
 
 /// Where a version control system first marks a side of a conflict in a text, which begins a line or not. `=======` alone
@@ -544,6 +580,18 @@ impl Sources {
         // A project with 2^32 files does not exist; the number saturates rather than wraps.
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(SourceFile::new(path.into(), Content::Held(bytes.into())));
+        id
+    }
+
+    /// Takes lines of a file, the first of which has a number (from 1).
+    pub(crate) fn add_lines(
+        &mut self,
+        path: impl Into<Utf8PathBuf>,
+        first: usize,
+        bytes: impl Into<Arc<[u8]>>,
+    ) -> FileId {
+        let id = self.add(path, bytes);
+        self.files[id.0 as usize].above = first.saturating_sub(1);
         id
     }
 

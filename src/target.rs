@@ -670,7 +670,7 @@ fails-on = "stderr"
         bad(
             "abuot = \"x\"\ndelimiters = \"sqare\"\n[requires]\ntable = 1\n[requires.tables.Mx]\nip = \"ip4\"\nROW = \"ip\"\n[requires.values]\na = 5\n[[artifact]]\npath = \"x\"\nmode = \"644\"\n[[artifact]]\ntemplate = \"t\"\npath = \"x\"\nmode = \"0888\"\neach = \"mx\"\n[[artifact]]\ntemplate = \"t\"\npath = \"x\"\nmode = \"0044\"\n[[check]]\nname = \"c\"\ncommand = []\nfails-on = \"stdout\"\n[[check]]\nname = \"c\"\ncommand = [\"a\", 1]\n",
             &[
-                "project::unknown-key: unknown key `abuot` | 1:1 known keys: stage, about, delimiters, requires, artifact, check | hint: did you mean `about`?",
+                "project::unknown-key: unknown key `abuot` | 1:1 known keys: stage, about, apply, delimiters, requires, artifact, check | hint: did you mean `about`?",
                 "project::value: the file has no `stage` | 1:1 `stage` must be given",
                 "project::value: `sqare` is not a kind of delimiter | 2:14 `delimiters` is one of: curly, square | hint: did you mean `square`?",
                 "project::unknown-key: unknown key `table` in `requires` | 4:1 known keys: tables, values | hint: did you mean `tables`?",

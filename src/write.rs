@@ -9,15 +9,17 @@
 //! the list is synchronised to the disk, and only where something that stands is replaced or deleted: golden files
 //! are committed to git, and a render makes them again, so thousands of synchronisations would buy nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::clock;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
@@ -145,9 +147,7 @@ pub struct Staging {
     scope: Scope,
     stop: Arc<AtomicBool>,
     scratch: Scratch,
-    staged: Mutex<Vec<(Outcome, Option<Utf8PathBuf>)>>,
-    /// Where the files of `settle`'s outcomes are staged, by path.
-    files: BTreeMap<Utf8PathBuf, Utf8PathBuf>,
+    staged: Mutex<Vec<Outcome>>,
     /// Folders that were looked at since the commit began, and are no links.
     solid: BTreeSet<String>,
     undo: Vec<Undo>,
@@ -191,7 +191,6 @@ impl Staging {
                 stop,
                 scratch,
                 staged: Mutex::default(),
-                files: BTreeMap::new(),
                 solid: BTreeSet::new(),
                 undo: Vec::new(),
                 made,
@@ -220,18 +219,16 @@ impl Staging {
     ) -> Result<(), E> {
         self.go_on()?;
         let spill = |prefix: &mut dyn Read| {
-            let mut staged = self.scratch.file()?;
+            let mut staged = self.scratch.file(artifact.mode)?;
             io::copy(prefix, &mut staged)?;
             Ok(staged)
         };
-        let (outcome, staged) = self.tree.compare_into(artifact, spill, render)?;
-        let place = match staged {
-            None => None,
-            Some(staged) => Some(
-                staged.close(artifact.mode, false).map_err(|error| self.failed(&artifact.path, &error))?,
-            ),
-        };
-        self.staged.lock().unwrap_or_else(PoisonError::into_inner).push((outcome, place));
+        let (mut outcome, staged) = self.tree.compare_into(artifact, spill, render)?;
+        if let Some(staged) = staged {
+            let number = staged.close(false).map_err(|error| self.failed(artifact.path.as_str(), &error))?;
+            outcome.staged = Some(number);
+        }
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
         Ok(())
     }
 
@@ -244,14 +241,7 @@ impl Staging {
     }
 
     fn settle(&mut self) -> Changes {
-        let staged = std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let mut outcomes = Vec::with_capacity(staged.len());
-        for (outcome, place) in staged {
-            if let Some(place) = place {
-                self.files.insert(outcome.entry.path.clone(), place);
-            }
-            outcomes.push(outcome);
-        }
+        let outcomes = std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner));
         self.tree.changes(outcomes, &self.scope)
     }
 
@@ -273,7 +263,9 @@ impl Staging {
         if moves {
             // The list of a killed render stands too.
             let sync = replaces || !self.tree.pending().is_empty();
-            self.write_own(PENDING, &pending.to_json(), sync)?;
+            let text = pending.to_json();
+            drop(pending);
+            self.write_own(PENDING, &text, sync)?;
         }
 
         for (path, old) in &changes.gone {
@@ -291,11 +283,18 @@ impl Staging {
             self.go_on()?;
             let path = outcome.entry.path.as_str();
             let old = outcome.old.as_ref();
-            match (self.files.remove(&outcome.entry.path), old) {
-                (Some(staged), _) => {
+            match (outcome.staged.map(|number| self.scratch.place(number)), old) {
+                (Some(staged), None) => {
                     self.folders(path, true)?;
-                    self.still(path, old.map(|old| old.identity))?;
-                    self.put(&staged, path, old.is_some()).map_err(|error| self.failed(path, &error))?;
+                    if !self.put_new(&staged, path).map_err(|error| self.failed(path, &error))? {
+                        self.still(path, None)?;
+                        self.put(&staged, path, false).map_err(|error| self.failed(path, &error))?;
+                    }
+                }
+                (Some(staged), Some(old)) => {
+                    self.folders(path, true)?;
+                    self.still(path, Some(old.identity))?;
+                    self.put(&staged, path, true).map_err(|error| self.failed(path, &error))?;
                 }
                 (None, Some(old)) if old.mode != outcome.entry.mode => {
                     self.folders(path, false)?;
@@ -322,8 +321,17 @@ impl Staging {
 
     /// Clears up behind a commit. The tree is right already, so what fails here is no more than a warning.
     fn finish(&mut self, all_settled: bool) -> Option<Diagnostic> {
-        let changed: BTreeSet<Utf8PathBuf> =
-            self.made.drain(..).chain(self.undo.drain(..)).filter_map(Undo::folder).collect();
+        let mut changed: Vec<Utf8PathBuf> = Vec::new();
+        for folder in self.made.iter().chain(&self.undo).filter_map(Undo::folder) {
+            // Mostly that of the step before.
+            if changed.last().is_none_or(|last| last.as_str() != folder) {
+                changed.push(folder.into());
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        self.made.clear();
+        self.undo.clear();
         let pending = self.tree.place(PENDING);
         let mut cleared = self.scratch.remove();
         if all_settled {
@@ -414,11 +422,11 @@ impl Staging {
     /// Writes one of the tree's own files.
     fn write_own(&mut self, name: &str, text: &[u8], sync: bool) -> Result<(), Diagnostic> {
         let written = || {
-            let mut staged = self.scratch.file()?;
+            let mut staged = self.scratch.file(FILE_MODE)?;
             staged.write_all(text)?;
-            staged.close(FILE_MODE, sync)
+            staged.close(sync)
         };
-        let staged = written().map_err(|error| self.failed(name, &error))?;
+        let staged = self.scratch.place(written().map_err(|error| self.failed(name, &error))?);
         let there = kind_of(&self.tree.place(name)).map_err(|error| self.failed(name, &error))?;
         self.put(&staged, name, there == Some(Kind::File)).map_err(|error| self.failed(name, &error))
     }
@@ -438,6 +446,21 @@ impl Staging {
             rename(staged, &place)?;
             self.undo.push(Undo::RemoveFile(place));
             Ok(())
+        }
+    }
+
+    /// Renames a staged file to a place where nothing stands; false where something does, or the file system cannot
+    /// tell.
+    fn put_new(&mut self, staged: &Utf8Path, path: &str) -> io::Result<bool> {
+        let place = self.tree.place(path);
+        step()?;
+        match renameat_with(CWD, staged.as_std_path(), CWD, place.as_std_path(), RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                self.undo.push(Undo::RemoveFile(place));
+                Ok(true)
+            }
+            Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -490,12 +513,13 @@ enum Undo {
 
 impl Undo {
     /// The folder in which the step has changed something.
-    fn folder(self) -> Option<Utf8PathBuf> {
-        match self {
-            Self::SetMode { .. } => None,
-            Self::Restore { place, .. } | Self::MakeFolder { place, .. } => place.parent().map(Into::into),
-            Self::RemoveFile(place) | Self::RemoveFolder(place) => place.parent().map(Into::into),
-        }
+    fn folder(&self) -> Option<&str> {
+        let place = match self {
+            Self::SetMode { .. } => return None,
+            Self::Restore { place, .. } | Self::MakeFolder { place, .. } => place,
+            Self::RemoveFile(place) | Self::RemoveFolder(place) => place,
+        };
+        place.as_str().rsplit_once('/').map(|(folder, _)| folder)
     }
 }
 
@@ -576,29 +600,48 @@ struct Scratch {
     there: Mutex<bool>,
     next: AtomicUsize,
     times: FileTimes,
+    /// A mode that files have when they are made with it: the umask takes nothing from it.
+    whole: AtomicU32,
 }
 
 impl Scratch {
     fn new(folder: Utf8PathBuf, time: i64) -> Self {
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(time.unsigned_abs());
         let times = FileTimes::new().set_modified(time);
-        Self { folder, there: Mutex::new(false), next: AtomicUsize::new(0), times }
+        Self {
+            folder,
+            there: Mutex::new(false),
+            next: AtomicUsize::new(0),
+            times,
+            whole: AtomicU32::new(u32::MAX),
+        }
     }
 
     /// A name that is not in use; the folder is made with the first.
     fn name(&self) -> io::Result<Utf8PathBuf> {
+        self.number().map(|number| self.place(number))
+    }
+
+    /// The place of the file with a number.
+    fn place(&self, number: usize) -> Utf8PathBuf {
+        self.folder.join(number.to_string())
+    }
+
+    fn number(&self) -> io::Result<usize> {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
         if !*there {
             create_folder(&self.folder, FOLDER_MODE)?;
             // So that git never sees what a killed render leaves.
-            Staged::create(self.folder.join(".gitignore"), self.times)?.write_all(b"*\n")?;
+            create(&self.folder.join(".gitignore"), FILE_MODE)?.write_all(b"*\n")?;
             *there = true;
         }
-        Ok(self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string()))
+        Ok(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn file(&self) -> io::Result<Staged> {
-        Staged::create(self.name()?, self.times)
+    /// A file that will have a mode.
+    fn file(&self, mode: u32) -> io::Result<Staged<'_>> {
+        let number = self.number()?;
+        Ok(Staged { file: create(&self.place(number), mode)?, number, mode, scratch: self })
     }
 
     /// Removes the folder with all that is in it; `.gitignore` goes last, for the sake of a kill in between.
@@ -634,32 +677,36 @@ impl Scratch {
 }
 
 /// A file in the staging folder.
-struct Staged {
+struct Staged<'s> {
     file: File,
-    place: Utf8PathBuf,
-    times: FileTimes,
+    number: usize,
+    mode: u32,
+    scratch: &'s Scratch,
 }
 
-impl Staged {
-    fn create(place: Utf8PathBuf, times: FileTimes) -> io::Result<Self> {
+impl Staged<'_> {
+    /// Sets the mode, which the umask has no part in, and the time, and returns the file's number.
+    fn close(self, sync: bool) -> io::Result<usize> {
+        let Self { file, number, mode, scratch } = self;
         step()?;
-        Ok(Self { file: OpenOptions::new().write(true).create_new(true).open(&place)?, place, times })
-    }
-
-    /// Sets the mode, which the umask has no part in, and the time, and returns the place.
-    fn close(self, mode: u32, sync: bool) -> io::Result<Utf8PathBuf> {
-        step()?;
-        self.file.set_permissions(Permissions::from_mode(mode))?;
-        // Where a file system refuses it, the next run compiles once more.
-        let _ = self.file.set_times(self.times);
-        if sync {
-            self.file.sync_all()?;
+        // The umask of a process does not change, so what it lets pass once it lets pass again.
+        if scratch.whole.load(Ordering::Relaxed) != mode {
+            if file.metadata()?.mode() & 0o7777 == mode {
+                scratch.whole.store(mode, Ordering::Relaxed);
+            } else {
+                file.set_permissions(Permissions::from_mode(mode))?;
+            }
         }
-        Ok(self.place)
+        // Where a file system refuses it, the next run compiles once more.
+        let _ = file.set_times(scratch.times);
+        if sync {
+            file.sync_all()?;
+        }
+        Ok(number)
     }
 }
 
-impl Write for Staged {
+impl Write for Staged<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         step()?;
         self.file.write(bytes)
@@ -668,6 +715,11 @@ impl Write for Staged {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn create(place: &Utf8Path, mode: u32) -> io::Result<File> {
+    step()?;
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(place)
 }
 
 fn create_folder(place: &Utf8Path, mode: u32) -> io::Result<()> {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use confwright::diagnostic::Diagnostics;
 use confwright::golden::{PlannedArtifact, Scope};
 use confwright::write::Batch;
@@ -21,10 +21,10 @@ fn render(root: &Utf8Path, count: usize, bytes: usize, fill: u8) -> Result<(), D
     batch.open(Utf8Path::new("golden"), Scope::Whole)?;
     for number in 0..count {
         let artifact = PlannedArtifact {
-            path: format!("hosts/{}/{number}.conf", number % 50).into(),
+            path: Utf8PathBuf::from(format!("hosts/{}/{number}.conf", number % 50)).into(),
             mode: 0o644,
-            target: "hosts".to_owned(),
-            template: "host.tera".to_owned(),
+            target: "hosts".into(),
+            template: "host.tera".into(),
         };
         batch.trees()[0].stage::<Diagnostics>(&artifact, |out| {
             // The sink keeps its own error.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::lines::{compare, edits, split};
-use super::{CauseKind, Changed, Differing, Found, Reason, row_of, trace};
+use super::{CauseKind, Changed, Differing, Found, Reason, conditions, row_of, trace};
 use crate::compile::{Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
@@ -24,6 +24,8 @@ struct Unchanged<'a> {
     rows: HashSet<(&'a str, Row)>,
     /// Text, expressions, and what encloses them.
     spans: HashSet<Span>,
+    /// Text and expressions of lines, by environment and instance, and whether all of the line is as before.
+    lines: BTreeMap<(&'a str, &'a str), BTreeMap<Span, bool>>,
 }
 
 /// A value that differs.
@@ -113,14 +115,21 @@ pub(super) fn find(
                 continue;
             };
             let Some(traced) = lines.get(at) else { continue };
-            if line.old.is_none()
-                && let Some(reason) = unchanged.entered(new, traced, &rows)
-            {
-                found.add(reason, *file, [*line]);
-                continue;
+            let blamed = artifact.blamed(traced, *line);
+            if line.old.is_none() {
+                let undecided = blamed.iter().find_map(|piece| unchanged.undecided(new, piece));
+                if let Some(reason) = undecided.or_else(|| unchanged.entered(new, traced, &rows)) {
+                    found.add(reason, *file, [*line]);
+                    continue;
+                }
             }
             let mut explained = false;
-            for piece in artifact.blamed(traced, *line) {
+            for piece in blamed {
+                if let Some(reason) = unchanged.undecided(new, piece) {
+                    found.add(reason, *file, [*line]);
+                    explained = true;
+                    continue;
+                }
                 match &piece.cause {
                     Origin::Literal { span, .. } if unchanged.spans.contains(span) => {}
                     // What is printed for one row of several hangs on that row.
@@ -188,7 +197,8 @@ pub(super) fn find(
     let rows: Vec<Reason> = found.0.keys().filter(|reason| reason.kind == CauseKind::Row).cloned().collect();
     for row in rows {
         let is_cell = |other: &&Reason| {
-            other.kind == CauseKind::Cells && (&other.path, &other.row) == (&row.path, &row.row)
+            let is_known = matches!(other.kind, CauseKind::Cells | CauseKind::NewRow);
+            is_known && (&other.path, &other.row) == (&row.path, &row.row)
         };
         let cells: Vec<Reason> = found.0.keys().filter(is_cell).cloned().collect();
         let [cell] = &cells[..] else { continue };
@@ -242,6 +252,12 @@ impl<'a> Unchanged<'a> {
             let single = text.get(number).is_some_and(|text| times.get(text) == Some(&1));
             let blamed = now.map_or_else(Vec::new, |now| traced.blamed(line, *now));
             for piece in &line.pieces {
+                if !blamed.contains(&piece) {
+                    let lines = self.lines.entry((name, new.planned.target.as_ref())).or_default();
+                    for span in piece.frames.iter().map(|frame| frame.site).chain(piece.span()) {
+                        *lines.entry(span).or_default() |= now.is_none();
+                    }
+                }
                 self.spans.extend(piece.frames.iter().map(|frame| frame.site));
                 if single {
                     self.rows.extend(piece.rows().map(|row| (name, row.clone())));
@@ -259,6 +275,27 @@ impl<'a> Unchanged<'a> {
         }
     }
 
+    /// The condition that may be why a piece is printed now, where what was there does not tell.
+    ///
+    /// What a condition says of a row hangs on that row, and is told there.
+    fn undecided(&self, new: &Resolver<'_>, piece: &Piece) -> Option<Reason> {
+        let key = (new.environment.name.as_str(), new.planned.target.as_ref());
+        conditions::around(new, piece).into_iter().rev().find_map(|condition| {
+            let names = condition.beyond_rows();
+            let body = condition.body;
+            let inside = self.lines.get(&key).into_iter().flatten();
+            let mut inside = inside.filter(|(span, _)| {
+                span.file == body.file && body.start <= span.start && span.end <= body.end
+            });
+            // Another branch may begin or end a line as this one does.
+            let is_settled = inside.any(|(_, is_whole)| *is_whole || !condition.has_others);
+            (!names.is_empty() && !is_settled).then(|| Reason {
+                names: names.into_iter().collect(),
+                ..Reason::at(CauseKind::Condition, new, condition.span)
+            })
+        })
+    }
+
     /// The new row, or the new loop or include, that makes a line that was not there.
     fn entered(&self, new: &Resolver<'_>, line: &Line, rows: &HashMap<Span, usize>) -> Option<Reason> {
         let frames =
@@ -270,7 +307,10 @@ impl<'a> Unchanged<'a> {
                     Some(row) if self.rows.contains(&(new.environment.name.as_str(), row.clone())) => None,
                     // A loop that was at nothing else may be as old as its template.
                     Some(row) if known || rows.get(&frame.site) == Some(&1) => {
-                        Some(Reason::of_row(CauseKind::NewRow, new, row))
+                        // Where a condition decides, the row may have been there before.
+                        let kind =
+                            if is_chosen(new, piece, row) { CauseKind::Row } else { CauseKind::NewRow };
+                        Some(Reason::of_row(kind, new, row))
                     }
                     _ if known || is_of_one(&piece.frames[..number], frame.site, rows) => None,
                     _ => Some(Reason::at(CauseKind::Template, new, frame.site)),
@@ -278,6 +318,13 @@ impl<'a> Unchanged<'a> {
             },
         )
     }
+}
+
+/// Whether a condition on a row decides about a piece of it.
+fn is_chosen(new: &Resolver<'_>, piece: &Piece, row: &Row) -> bool {
+    conditions::around(new, piece).iter().any(|condition| {
+        condition.inputs.iter().any(|input| matches!(input, Input::Cell { row: of, .. } if of == row))
+    })
 }
 
 impl<'f> Traced<'f> {
@@ -463,11 +510,11 @@ fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found
         let is_meant = file.kind == ChangeKind::Created && !file.edited && !file.large;
         let Some(new) = file.new.as_ref().filter(|_| is_meant) else { continue };
         let (name, span) = (new.environment.name.as_str(), new.planned.span);
-        let instance = (name, new.planned.target.as_str());
+        let instance = (name, &*new.planned.target);
         let counts = declared.get(&(name, span));
         let is_single = counts.is_some_and(|(_, all)| *all == 1);
         let row = new.planned.row.as_ref().filter(|_| is_single || !are_all(counts));
-        let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
+        let row = row.map(|row| Row { table: row.table.clone(), number: row.number });
         let reasons = match row {
             _ if are_all(instances.get(&instance)) && !deleted.contains(&instance) => {
                 let path = Some(project::FILE.to_owned());

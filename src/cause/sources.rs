@@ -8,13 +8,14 @@ use std::rc::Rc;
 use camino::Utf8Path;
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
+use super::conditions;
 use super::golden::of_inputs;
 use super::lines::compare;
 use super::{CauseKind, Differing, Edit, Found, Reason, row_of, trace};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::explain::Resolver;
 use crate::golden::ChangeKind;
-use crate::origin::{Input, Line, Piece, Row};
+use crate::origin::{Cause, Input, Line, Piece, Row};
 use crate::project;
 use crate::source::{Sources, Span};
 use crate::table::{Schema, Table};
@@ -98,7 +99,7 @@ impl<'a> Comparison<'a> {
     fn of_artifact(&self, side: Side<'_, 'a>) -> BTreeSet<Reason> {
         let planned = side.resolver.planned;
         let row = planned.row.as_ref();
-        let row = row.map(|row| Row { table: row.table.as_str().into(), number: row.number });
+        let row = row.map(|row| Row { table: row.table.clone(), number: row.number });
         let reasons: BTreeSet<Reason> = row.into_iter().flat_map(|row| self.of_row(side, &row)).collect();
         if !reasons.is_empty() {
             return reasons;
@@ -147,6 +148,9 @@ impl<'a> Comparison<'a> {
             _ => reasons.extend(line.pieces.iter().flat_map(|piece| self.of_piece(side, piece))),
         }
         if reasons.is_empty() {
+            reasons = self.of_conditions(side, line);
+        }
+        if reasons.is_empty() {
             // What decides is not printed.
             reasons.extend(row_of(line).into_iter().flat_map(|row| self.of_row(side, row)));
         }
@@ -156,7 +160,13 @@ impl<'a> Comparison<'a> {
         {
             reasons.insert(Reason { path: Some(path.to_string()), ..Reason::of(CauseKind::Order) });
         }
-        if reasons.is_empty() {
+        // What is made of nothing else is the template's.
+        let is_constant = |piece: &Piece| piece.span().is_some() && piece.sources().is_empty();
+        let is_value = |piece: &Piece| matches!(piece.cause, Cause::Value { .. });
+        let constants = || line.pieces.iter().filter(|piece| is_value(piece)).all(is_constant);
+        if reasons.is_empty()
+            && (self.is_same_data(side) || (line.pieces.iter().any(is_value) && constants()))
+        {
             let spans = line.pieces.iter().flat_map(|piece| {
                 piece.span().into_iter().chain(piece.frames.iter().map(|frame| frame.site))
             });
@@ -171,6 +181,37 @@ impl<'a> Comparison<'a> {
             reasons.insert(Reason::of(CauseKind::Unknown));
         }
         reasons
+    }
+
+    /// The values and cells that the conditions around a line read, and that are not the same on the other side.
+    fn of_conditions(&self, side: Side<'_, 'a>, line: &Line) -> BTreeSet<Reason> {
+        let mut inputs = BTreeSet::new();
+        for condition in line.pieces.iter().flat_map(|piece| conditions::around(side.resolver, piece)) {
+            inputs.extend(
+                side.resolver.inputs(&condition.inputs).into_iter().filter(|input| self.differs(side, input)),
+            );
+        }
+        self.of_inputs(
+            side,
+            &inputs.into_iter().filter(|input| !side.resolver.is_derived(input)).collect::<Vec<_>>(),
+        )
+        .into_iter()
+        .collect()
+    }
+
+    /// Whether all rows and values are the same on the other side.
+    fn is_same_data(&self, side: Side<'_, 'a>) -> bool {
+        let environment = side.resolver.environment;
+        let is_same = |name: &str| {
+            let compared = self.compared(side, name);
+            compared.cells[OLD] == compared.cells[NEW]
+        };
+        let declared = self.states.iter().filter_map(|state| state.compilation);
+        let declared = declared.flat_map(|compilation| &compilation.project.environments);
+        let declared = declared.filter(|declared| declared.name == environment.name);
+        let values: BTreeSet<&String> = declared.flat_map(|declared| declared.values.keys()).collect();
+        environment.tables.iter().all(|table| is_same(&table.schema().name))
+            && values.into_iter().all(|name| self.written(OLD, side, name) == self.written(NEW, side, name))
     }
 
     /// The rows that a line was made at, and that the other side does not have.

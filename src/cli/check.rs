@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::determinism::Processes;
 use super::diff::{causes_of, compare};
-use super::render::{artifacts, artifacts_of, folders, retired};
+use super::render::{artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
@@ -71,7 +71,7 @@ impl Check {
         let Some(all) = compare(session, &root, &disk, &compilation, &gone, &self.part) else {
             return session.fail(NOTHING);
         };
-        let mut changes = Vec::new();
+        let (mut changes, mut count) = (Vec::new(), 0);
         let mut differs = false;
         let mut allowed = compilation.allowed.clone();
         let today = self.as_of.unwrap_or_else(crate::clock::today);
@@ -118,7 +118,8 @@ impl Check {
             today,
         ));
         for compared in &all {
-            changes.extend(artifacts(&compared.changes));
+            count += compared.changes.list.len();
+            changes.extend(session.artifacts(&compared.changes));
         }
         let status = match (differs, session.diagnostics.has_errors()) {
             (true, _) => Status::Differs,
@@ -131,13 +132,13 @@ impl Check {
                 checked: Some(session.diagnostics.clone()),
                 until,
                 trees: folders(&compilation),
-                artifacts: changes.len(),
+                artifacts: count,
                 files: all.iter().map(|compared| compared.changes.files()).sum(),
                 written: None,
             };
             session.keep(&clean, &compilation);
             let proved = if self.deterministic { ", and every compile gave the same bytes" } else { "" };
-            session.say(&(up_to_date(changes.len()) + proved))?;
+            session.say(&(up_to_date(count) + proved))?;
         }
         let outcome = if differs { "run `confwright diff` to see what differs" } else { UP_TO_DATE };
         session.report(status, changes, outcome)

@@ -94,9 +94,8 @@ pub(super) fn compare<'a>(
         let mut outcomes = Vec::with_capacity(environment.artifacts.len());
         let mut found = Diagnostics::default();
         for planned in &environment.artifacts {
-            let outcome = tree.compare(&planned.artifact(compilation), |sink| {
-                environment.render(planned, &session.sources, sink)
-            });
+            let outcome =
+                tree.compare(&planned.artifact(), |sink| environment.render(planned, &session.sources, sink));
             session.rendered();
             match outcome {
                 Ok(outcome) => outcomes.push(outcome),
@@ -381,10 +380,12 @@ fn difference<'a>(
     let planned = planned(environment, &change.path);
     let declared = planned.and_then(|planned| environment.declaration(planned));
     let target = match planned {
-        Some(planned) => planned.target.clone(),
-        None => {
-            compared.tree.manifest().get(relative.as_str()).map_or_else(String::new, |old| old.target.clone())
-        }
+        Some(planned) => planned.target.to_string(),
+        None => compared
+            .tree
+            .manifest()
+            .get(relative.as_str())
+            .map_or_else(String::new, |old| old.target.to_string()),
     };
     let largest = LARGEST as u64;
     let most = if whole { u64::MAX } else { largest + 1 };

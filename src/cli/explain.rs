@@ -39,6 +39,9 @@ pub(super) struct Explain {
 
 const NOTHING: &str = "nothing was explained";
 
+/// How much of a long golden file is looked at together.
+const PART: usize = 1 << 18;
+
 /// The result of `confwright explain`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "The result of confwright explain")]
@@ -85,11 +88,8 @@ impl Explain {
             Found::Lines { environment, planned, excerpt, lines } => {
                 let stale = !is_fresh(&disk, &query.path, &excerpt);
                 let stale: Vec<Diagnostic> = stale.then(|| stale_golden(&query.path)).into_iter().collect();
-                // The lines are shown as those of a file are, in which all before them are empty.
-                let mut text = vec![b'\n'; excerpt.first - 1];
-                text.extend_from_slice(&excerpt.text);
-                let file = session.sources.add(query.path.clone(), text);
-                let shown = Shown { file, from: excerpt.start, to: excerpt.first - 1 };
+                let file = session.sources.add_lines(query.path.clone(), excerpt.first, &*excerpt.text);
+                let shown = Shown { file, from: excerpt.start };
                 let resolver = Resolver::new(&compilation, environment, planned, &session.sources);
                 if session.output == Output::Json {
                     let lines = lines.iter().map(|line| resolver.line(line, &excerpt)).collect();
@@ -106,7 +106,7 @@ impl Explain {
                 session.out.flush()?;
                 session.warn(&stale)?;
             }
-            Found::Reached { what, reached } => {
+            Found::Reached { what, is_many, reached } => {
                 if session.output == Output::Json {
                     return session_json(session, &query.path, Vec::new(), reached, &[]);
                 }
@@ -122,9 +122,10 @@ impl Explain {
                     }
                 }
                 let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+                let reaches = if is_many { "reach" } else { "reaches" };
                 let summary = match artifacts.len() {
-                    0 => format!("{what} reaches no line of any artifact"),
-                    count => format!("{what} reaches {lines} of {}", artifacts_of(count)),
+                    0 => format!("{what} {reaches} no line of any artifact"),
+                    count => format!("{what} {reaches} {lines} of {}", artifacts_of(count)),
                 };
                 session.remark(&summary)?;
             }
@@ -155,17 +156,34 @@ fn stale_golden(path: &Utf8Path) -> Diagnostic {
 /// Whether the golden file has the lines that were explained, at their place.
 fn is_fresh(disk: &Disk, path: &Utf8Path, excerpt: &Excerpt) -> bool {
     let end = excerpt.start + excerpt.text.len();
-    disk.read(path).is_ok_and(|golden| {
-        golden.get(excerpt.start..end) == Some(&excerpt.text[..])
-            && memchr::memchr_iter(b'\n', &golden[..excerpt.start]).count() + 1 == excerpt.first
-    })
+    let breaks = |part: &[u8]| memchr::memchr_iter(b'\n', part).count();
+    let Ok(Some(golden)) = disk.stream(path) else {
+        return disk.read(path).is_ok_and(|golden| {
+            golden.get(excerpt.start..end) == Some(&excerpt.text[..])
+                && breaks(&golden[..excerpt.start]) + 1 == excerpt.first
+        });
+    };
+    let mut there = vec![0; excerpt.text.len()];
+    let fills =
+        |part: &mut [u8], at: usize| golden.read_at(part, at as u64).is_ok_and(|count| count == part.len());
+    if !fills(&mut there, excerpt.start) || *there != *excerpt.text {
+        return false;
+    }
+    let (mut part, mut line) = (vec![0; PART], 1);
+    for at in (0..excerpt.start).step_by(PART) {
+        let part = &mut part[..PART.min(excerpt.start - at)];
+        if !fills(part, at) {
+            return false;
+        }
+        line += breaks(part);
+    }
+    line == excerpt.first
 }
 
-/// The file as which lines are shown: which of its bytes stands for which of the artifact.
+/// The file as which lines are shown, and where in the artifact they begin.
 struct Shown {
     file: FileId,
     from: usize,
-    to: usize,
 }
 
 /// Prints a line of an artifact with its origins.
@@ -177,7 +195,7 @@ fn print(
     line: &Line,
     styled: bool,
 ) -> io::Result<()> {
-    let at = |byte: usize| byte - shown.from + shown.to;
+    let at = |byte: usize| byte - shown.from;
     let span = |bytes: &Range<usize>| Span::new(shown.file, at(bytes.start)..at(bytes.end));
     let marks = line.pieces.iter().filter_map(|piece| {
         let label = match &piece.cause {

@@ -135,7 +135,7 @@ fn describe(compilation: &Compilation) -> Document {
                 artifacts: environment
                     .artifacts
                     .iter()
-                    .filter(|planned| planned.target == instance.name)
+                    .filter(|planned| *planned.target == *instance.name)
                     .count(),
             }
         });
@@ -157,8 +157,8 @@ fn describe(compilation: &Compilation) -> Document {
             let declared = environment.declaration(planned);
             ArtifactDocument {
                 path: environment.folder.join(&planned.path).to_string(),
-                target: planned.target.clone(),
-                template: planned.artifact(compilation).template,
+                target: planned.target.to_string(),
+                template: planned.source.to_string(),
                 format: planned.format.name.to_owned(),
                 mode: format!("{:04o}", planned.mode),
                 about: declared.and_then(|declared| declared.about.clone()).unwrap_or_default(),

@@ -83,9 +83,8 @@ impl Render {
         let mut refused = ByEnvironment::default();
         for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
             for planned in &environment.artifacts {
-                let staged = staging.stage(&planned.artifact(&compilation), |sink| {
-                    environment.render(planned, &session.sources, sink)
-                });
+                let staged = staging
+                    .stage(&planned.artifact(), |sink| environment.render(planned, &session.sources, sink));
                 session.rendered();
                 match staged {
                     Ok(()) => {}
@@ -117,21 +116,20 @@ impl Render {
                 session.committed = true;
                 session.say(&summary(&all))?;
                 let files = all.iter().map(Changes::files).sum();
-                let mut changes = Vec::new();
+                let (mut changes, mut count) = (Vec::new(), 0);
                 for tree in all {
                     session.diagnostics.append(tree.warnings.clone());
-                    changes.extend(artifacts(&tree));
+                    count += tree.outcomes.len();
+                    changes.extend(session.artifacts(&tree));
                 }
-                if whole && in_place {
+                // A broken manifest is whole again, and no warning of it is to be told again.
+                if whole && in_place && !session.diagnostics.has(&code::GOLDEN_MANIFEST) {
                     let clean = Clean {
                         rendered: Some(session.diagnostics.clone()),
                         checked: None,
                         until: None,
                         trees: current,
-                        artifacts: changes
-                            .iter()
-                            .filter(|change| change.change != ChangeKind::Deleted)
-                            .count(),
+                        artifacts: count,
                         files,
                         written: Some(time),
                     };

@@ -10,12 +10,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::progress::Progress;
+use super::render::artifacts;
 use super::{Color, Exit, Global, Output};
 use crate::cache::{Asked, Cache, Clean, Recalled};
 use crate::cause::Cause;
 use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
-use crate::golden::ChangeKind;
+use crate::golden::{ChangeKind, Changes};
 use crate::manifest::{MANIFEST, Manifest};
 use crate::project;
 use crate::report::{self, ArtifactChange, Reached, Report, Status};
@@ -242,6 +243,11 @@ impl Session {
             Status::Differs | Status::Findings => Exit::Differs,
             Status::Error => Exit::Error,
         })
+    }
+
+    /// The changes of a tree, where the output lists them.
+    pub(super) fn artifacts(&self, changes: &Changes) -> Vec<ArtifactChange> {
+        if self.output == Output::Human { Vec::new() } else { artifacts(changes) }
     }
 
     /// Ends a command that found errors.

@@ -47,7 +47,7 @@ impl Environment {
     fn traceable(&self, planned: &Planned) -> Option<&Program> {
         let producer = &self.producers[planned.producer];
         let template = producer.templates.library.find(&planned.template)?;
-        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(each).copied());
+        let view = planned.each.as_ref().and_then(|each| producer.globals.tables.get(&**each).copied());
         let known = (&producer.globals, &self.tables, &producer.context);
         producer.templates.traceable((template, view), known)
     }
@@ -168,7 +168,7 @@ fn around(planned: &Planned) -> Option<Frame> {
         kind: FrameKind::Artifact,
         name: "row".into(),
         site: planned.span,
-        row: Some(Row { table: row.table.as_str().into(), number: row.number }),
+        row: Some(Row { table: Arc::clone(&row.table), number: row.number }),
     })
 }
 

@@ -1,5 +1,5 @@
-//! haproxy.cfg: lines of words, in sections that a keyword at the start of a line begins (HAProxy's configuration
-//! manual, 2.2).
+//! haproxy.cfg: lines of words, in sections that a keyword at the start of a line begins (its
+//! configuration manual, 2.2).
 
 use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, backslashed, fault, statements};
 use super::{Fault, Follow, Format};

@@ -460,10 +460,8 @@ pub(crate) fn statements<'t>(lexis: &'static Lexis, artifact: &'t [u8]) -> Resul
             words.push(word(from..at));
             start = None;
         }
-        if let Some(end) = follower.ended {
-            if !words.is_empty() || end != b'\n' {
-                list.push(Statement { words: std::mem::take(&mut words), end, end_at: at });
-            }
+        if let Some(end) = follower.ended.filter(|end| !words.is_empty() || *end != b'\n') {
+            list.push(Statement { words: std::mem::take(&mut words), end, end_at: at });
         }
         if is_in_word && start.is_none() {
             start = Some(at);

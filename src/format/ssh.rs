@@ -1,4 +1,4 @@
-//! The files of OpenSSH: sshd_config(5) and ssh_config(5), and the files of keys of sshd(8).
+//! The files of OpenSSH: `sshd_config`(5) and `ssh_config`(5), and the files of keys of `sshd`(8).
 
 use super::lexis::{
     CommentAt, Lexis, Lines, Quote, Statement, Words, backslashed, fault, statements, unexpected,

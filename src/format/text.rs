@@ -28,8 +28,8 @@ impl Writer for Text {
 
 /// Refuses line breaks, control characters, and what makes a line look other than it is.
 pub(super) fn one_line(text: &str, place: &str) -> Result<(), Refused> {
-    // Printable ASCII is nearly everything.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Printable ASCII is nearly everything; without branches, many bytes take one instruction.
+    if text.bytes().fold(true, |all, byte| all & matches!(byte, b' '..=b'~')) {
         return Ok(());
     }
     let refused =

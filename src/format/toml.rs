@@ -199,9 +199,9 @@ impl Writer for Toml {
                 let is_bare = !text.is_empty()
                     && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
                 if is_bare {
-                    out.push_str(text)
+                    out.push_str(text);
                 } else {
-                    write_string(text, out)
+                    write_string(text, out);
                 }
                 (self.place, self.glue) = (Place::AfterKey, true);
             }

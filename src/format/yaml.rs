@@ -39,6 +39,7 @@ enum Place {
     Block,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Yaml {
     place: Place,
     /// How many brackets are open.

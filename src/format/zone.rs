@@ -2,6 +2,8 @@
 //!
 //! A character-string holds 255 bytes (RFC 1035, section 3.3): what is longer goes on in another.
 
+use std::fmt::Write as _;
+
 use hickory_proto::rr::Name;
 use hickory_proto::serialize::txt::Parser;
 
@@ -32,7 +34,8 @@ static LEXIS: Lexis = Lexis {
                 ' '..='~' => out.push(character),
                 _ => {
                     for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                        out.push_str(&format!("\\{byte:03}"));
+                        // Writing to a string cannot fail.
+                        let _ = write!(out, "\\{byte:03}");
                     }
                 }
             }

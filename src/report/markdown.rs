@@ -175,6 +175,9 @@ fn meaning(reason: &Reason) -> String {
             format!("the template says something else, or all of {names}")
         }
         CauseKind::Template => "the template says something else".into(),
+        CauseKind::Condition => {
+            format!("a condition on {names} turns out otherwise, or other text stands in it")
+        }
         CauseKind::Declaration => "declared otherwise".into(),
         CauseKind::Order => "the rows stand in another order".into(),
         CauseKind::Edited => "golden was edited by hand".into(),

@@ -435,7 +435,13 @@ impl Column {
             }
             _ => fault,
         })?;
-        self.check(&value, &|| text.to_owned())?;
+        self.check(&value, &|| text.to_owned()).map_err(|fault| {
+            let bare = types::trimmed(text).and_then(|bare| self.convert(&bare).ok());
+            match bare.filter(|bare| self.check(bare, &String::new).is_ok()) {
+                Some(_) => fault.hint("remove the white space around it"),
+                None => fault,
+            }
+        })?;
         Ok(value)
     }
 

@@ -384,18 +384,20 @@ impl Loader<'_> {
                     .at(source.span(&record.range), format!("the columns are {}", shown(&names)));
                 let mut cells = record.cells.iter();
                 diagnostic.hints.extend(cells.find_map(|cell| quotes(source, self.sources, &cell.range)));
+                if !source.format.quotes && record.cells.len() < width {
+                    diagnostic = diagnostic.hint(match record.cells.as_slice() {
+                        [Cell { raw: Raw::Plain(text), .. }] if text.contains(',') => {
+                            "cells are divided by white space in .txt; with `,` between them it is a .csv file"
+                        }
+                        [Cell { raw: Raw::Plain(text), .. }] if text.contains([';', '|']) => {
+                            "cells are divided by white space in .txt"
+                        }
+                        _ => "write `-` for an empty cell",
+                    });
+                }
                 if source.format.quotes && is_comment(self.sources, source, &record.range) {
                     let hint = format!("a .{} file has no comments; remove the line", source.format.ending);
                     diagnostic = diagnostic.hint(hint);
-                }
-                if !source.format.quotes
-                    && record.cells.len() == 1
-                    && has_comma(self.sources, source, &record.range)
-                {
-                    diagnostic = diagnostic.hint(format!(
-                        "cells are divided by white space in .{}; with `,` between them it is a .csv file",
-                        source.format.ending
-                    ));
                 }
                 diagnostic
             }),
@@ -1041,11 +1043,6 @@ fn quotes(source: &Source, sources: &Sources, range: &Range<usize>) -> Option<St
 fn is_comment(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
     let span = source.span(range);
     *sources.file(span.file).part(span.start..span.end.min(span.start + 1)) == *b"#"
-}
-
-fn has_comma(sources: &Sources, source: &Source, range: &std::ops::Range<usize>) -> bool {
-    let span = source.span(range);
-    memchr::memchr(b',', &sources.file(span.file).part(span.range())).is_some()
 }
 
 /// The paths of the certificates in a value.

@@ -383,6 +383,15 @@ impl Opening<'_> {
             Some(declared) => declared.to_vec(),
             None => names.iter().map(|(name, _)| self.inferred(name)).collect(),
         };
+        let is_declared = |name: &String| columns.iter().any(|column| column.name == *name);
+        if source.format.header == Some(false) && declared.is_some() && !names.keys().any(is_declared) {
+            let message =
+                format!("the first line of the table `{}` names none of its columns", self.spec.name);
+            let hint = "take the `#` from before the names, or leave out `header = true`".to_owned();
+            let label = "with `header = true`, this line names the columns";
+            self.report(&code::TABLE_HEADER, message, source.span(&record.range), label, Some(hint));
+            return None;
+        }
         let spec = self.spec;
         let mut fine = true;
         let mut misspelt: Vec<&str> = Vec::new();

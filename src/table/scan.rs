@@ -37,18 +37,18 @@ pub(super) struct Scan<'s> {
     mark: usize,
     /// The row, in the window.
     row: Range<usize>,
-    /// Where the cells of the row are, so many of them; those of longer rows before it are behind them.
+    /// Where the cells of the row are, so many of them; those of longer rows before it are behind them. What lies behind
+    /// the window is in the text of cells that are not written as they are.
     cells: Vec<(usize, usize)>,
     width: usize,
-    /// Whether that is in the text of cells that are not written as they are, and not in the window.
-    is_unquoted: bool,
     unquoted: String,
 }
 
 /// The cells of a row.
 #[derive(Clone, Copy)]
 pub(super) struct Cells<'r> {
-    text: &'r str,
+    window: &'r str,
+    unquoted: &'r str,
     places: &'r [(usize, usize)],
 }
 
@@ -62,7 +62,24 @@ impl<'r> Cells<'r> {
     /// The text of a cell, without its quotes.
     #[inline]
     pub(super) fn get(self, number: usize) -> &'r str {
-        self.places.get(number).and_then(|(start, end)| self.text.get(*start..*end)).unwrap_or_default()
+        let Some(&(start, end)) = self.places.get(number) else { return "" };
+        match self.window.get(start..end) {
+            Some(text) => text,
+            None => self.behind(start, end),
+        }
+    }
+
+    /// The bytes of a cell that stands in the window as it is.
+    #[inline]
+    pub(super) fn bytes(self, number: usize) -> Option<&'r [u8]> {
+        let (start, end) = *self.places.get(number)?;
+        self.window.as_bytes().get(start..end)
+    }
+
+    /// The text of a cell that is not in the window.
+    fn behind(self, start: usize, end: usize) -> &'r str {
+        let window = self.window.len();
+        self.unquoted.get(start.saturating_sub(window)..end.saturating_sub(window)).unwrap_or_default()
     }
 }
 
@@ -86,7 +103,6 @@ impl<'s> Scan<'s> {
             row: 0..0,
             cells: Vec::new(),
             width: 0,
-            is_unquoted: false,
             unquoted: String::new(),
         }
     }
@@ -101,7 +117,8 @@ impl<'s> Scan<'s> {
     #[inline]
     pub(super) fn cells(&self) -> Cells<'_> {
         Cells {
-            text: if self.is_unquoted { &self.unquoted } else { &self.window },
+            window: &self.window,
+            unquoted: &self.unquoted,
             places: self.cells.get(..self.width).unwrap_or_default(),
         }
     }
@@ -155,7 +172,7 @@ impl<'s> Scan<'s> {
                 return false;
             }
             (self.row, self.at, self.mark) = (self.at..start - 1, start, self.mark + width);
-            (self.width, self.is_unquoted) = (width, false);
+            self.width = width;
             if width > 1 || !is_blank(&bytes[self.row.clone()]) {
                 return true;
             }
@@ -166,28 +183,40 @@ impl<'s> Scan<'s> {
     fn quoted(&mut self) -> bool {
         let bytes = self.window.as_bytes();
         let (mut start, mut mark, mut width) = (self.at, self.mark, 0);
+        self.unquoted.clear();
         let (end, behind) = loop {
             let Some(at) = self.marked(mark) else { return false };
             let mut place = start..at;
             let mut end = at;
             if bytes[at] == b'"' {
-                // A quoted cell, without quotes in it, behind which something divides.
+                // Behind the quote that closes the cell, something divides.
                 if at > start {
                     return false;
                 }
-                mark += 1;
+                let begun = self.unquoted.len();
+                let mut from = start + 1;
                 let close = loop {
-                    match self.marked(mark) {
-                        Some(at) if bytes[at] == b'"' => break at,
-                        Some(_) => mark += 1,
-                        None => return false,
+                    mark += 1;
+                    let Some(at) = self.marked(mark) else { return false };
+                    if bytes[at] != b'"' {
+                        continue;
                     }
+                    if bytes.get(at + 1) != Some(&b'"') {
+                        break at;
+                    }
+                    self.unquoted.push_str(&self.window[from..=at]);
+                    from = at + 2;
+                    mark += 1;
                 };
                 mark += 1;
                 if self.marked(mark) != Some(close + 1) {
                     return false;
                 }
-                (place, end) = (start + 1..close, close + 1);
+                (place, end) = (from..close, close + 1);
+                if from > start + 1 {
+                    self.unquoted.push_str(&self.window[place]);
+                    place = self.window.len() + begun..self.window.len() + self.unquoted.len();
+                }
             }
             put(&mut self.cells, width, place.start, place.end);
             width += 1;
@@ -207,7 +236,7 @@ impl<'s> Scan<'s> {
             return false;
         }
         (self.row, self.at, self.mark) = (row, behind, mark);
-        (self.width, self.is_unquoted) = (width, false);
+        self.width = width;
         true
     }
 
@@ -241,14 +270,15 @@ impl<'s> Scan<'s> {
             match read {
                 Ok(record) => {
                     self.row = record.range;
-                    (self.width, self.is_unquoted) = (record.cells.len(), true);
+                    self.width = record.cells.len();
                     self.unquoted.clear();
+                    let window = self.window.len();
                     for (number, cell) in record.cells.into_iter().enumerate() {
-                        let start = self.unquoted.len();
+                        let start = window + self.unquoted.len();
                         if let Raw::Plain(text) = cell.raw {
                             self.unquoted.push_str(&text);
                         }
-                        put(&mut self.cells, number, start, self.unquoted.len());
+                        put(&mut self.cells, number, start, window + self.unquoted.len());
                     }
                 }
                 Err(_) => self.row = self.at..at,
@@ -266,11 +296,16 @@ impl<'s> Scan<'s> {
         self.at = 0;
         let whole = loop {
             // A row that is longer than the window doubles it, so that it is not read over and over.
+            let from = self.base + self.start + self.window.len() + self.filled;
             let more = self.part.max(self.window.len() + self.filled);
+            // Of a small file no more than the byte that is missing at its end: memory that is new takes time.
+            let more = match self.file.len().checked_sub(from) {
+                Some(left) => more.min(left + 1),
+                None => more,
+            };
             if self.buffer.len() < self.filled + more {
                 self.buffer.resize(self.filled + more, 0);
             }
-            let from = self.base + self.start + self.window.len() + self.filled;
             let count = self.file.read(&mut self.buffer[self.filled..self.filled + more], from);
             let line = memchr::memrchr(b'\n', &self.buffer[self.filled..self.filled + count]);
             let before = self.filled;

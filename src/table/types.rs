@@ -83,7 +83,12 @@ pub(super) fn int(cell: &str) -> Parsed {
         // As TOML may write it.
         Err(_) => Err(match spelt(cell) {
             Some(int) => fault().hint(format!("write `{int}`")),
-            None => fault(),
+            None => match cell.split_once('.') {
+                Some((whole, rest)) if is_natural(whole) && rest.bytes().all(|byte| byte == b'0') => {
+                    fault().hint(format!("write `{whole}`"))
+                }
+                _ => fault(),
+            },
         }),
     }
 }
@@ -119,7 +124,12 @@ pub(super) fn float(cell: &str) -> Parsed {
         Ok(float) if float.is_infinite() && is_natural(whole) => {
             Err(fault().hint(format!("it has to lie between {:e} and {:e}", f64::MIN, f64::MAX)))
         }
-        _ => Err(fault()),
+        _ => match cell.split_once(',') {
+            Some((before, after)) if is_natural(before) && all_digits(after) => {
+                Err(fault().hint(format!("write `{before}.{after}`")))
+            }
+            _ => Err(fault()),
+        },
     }
 }
 

@@ -201,6 +201,14 @@ impl<'r> Passing<'r> {
         self.number
     }
 
+    /// The bytes of a cell that is text as it is written, and not empty: of most cells, without a closer look.
+    #[inline]
+    pub(crate) fn bytes(&self, column: usize) -> Option<&'r [u8]> {
+        let Written { cells, ways } = self.written?;
+        let Some(Way::Written(at, _)) = ways.get(column) else { return None };
+        cells.bytes(*at).filter(|bytes| !bytes.is_empty())
+    }
+
     /// How many values it has: of a row that is not complete yet, fewer than there are columns.
     pub(crate) fn len(&self) -> usize {
         self.values.len()

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::Library;
+use super::Origin;
 use super::engine::TAKE;
 use super::filter::PLAIN;
 use super::syntax::{
@@ -517,8 +518,7 @@ impl<'a> Checker<'a> {
         }
         let diagnostic = match ty {
             Type::Optional(_) | Type::Absent => {
-                let path = scope::path(expression);
-                let guard = path.map_or("`{% if … %}`".to_owned(), |path| format!("`{{% if {path} %}}`"));
+                let guard = self.guard(template, expression);
                 Diagnostic::error(&code::TEMPLATE_OPTIONAL, "a value that may be absent is printed")
                     .hint(format!("guard it with {guard}, or give `| default(value=…)`"))
             }
@@ -737,6 +737,15 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// How an expression that may be absent is guarded: in a single expression, which has no tags, too.
+    fn guard(&self, template: usize, expression: &Expression) -> String {
+        let path = scope::path(expression).unwrap_or_else(|| "…".to_owned());
+        match self.library.templates[template].origin {
+            Origin::Toml { prefix, .. } if prefix > 0 => format!("`{path} is defined and …`"),
+            _ => format!("`{{% if {path} %}}`"),
+        }
+    }
+
     fn mismatch(&mut self, template: usize, expression: &Expression, expected: &str, found: &Type) {
         if *found == Type::Reported {
             return;
@@ -744,8 +753,7 @@ impl<'a> Checker<'a> {
         let label = found.describe();
         let diagnostic = match found {
             Type::Optional(inner) => {
-                let guard = scope::path(expression)
-                    .map_or("`{% if … %}`".to_owned(), |path| format!("`{{% if {path} %}}`"));
+                let guard = self.guard(template, expression);
                 Diagnostic::error(
                     &code::TEMPLATE_OPTIONAL,
                     format!("expected {expected}, found {} that may be absent", inner.describe()),

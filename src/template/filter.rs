@@ -20,6 +20,7 @@ mod text;
 pub(super) use print::emit;
 pub use print::{Printed, register_emitter};
 pub(crate) use print::{plain, printed};
+pub(crate) use text::OfText;
 
 /// A filter.
 #[derive(Debug)]

@@ -3,12 +3,13 @@
 //!
 //! [`build`] turns a template and all that it includes, extends and calls into a [`Program`] of literal text, cells,
 //! values, conditions and loops; names become places, constants are folded. [`run`] renders it: rows pass by one by
-//! one and are never held, a cell goes from the table's bytes into the artifact's. A construct that a program cannot
-//! express is [`Declined`] when it is built, and the template is left to Tera, which is also what programs are
-//! tested against: both give the same bytes, or the program was declined.
+//! one and are never held, a cell goes from the table's bytes into the artifact's. What a program cannot express lies
+//! beyond a [`border`]: Tera evaluates it alone. Where variables would have to cross it, the program is [`Declined`]
+//! when it is built, and the template is left to Tera, which is also what programs are tested against: both give the
+//! same bytes, or the program was declined.
 //!
 //! A program that is built to be traced has more in it: notes of what is printed and of what is entered, which
-//! [`trace`] makes origins of. What it cannot attribute is declined when it is built, too.
+//! [`trace`] makes origins of. What it cannot attribute is declined when it is built, too: rows as values.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -242,6 +243,8 @@ struct Comprehension {
 struct Call {
     implementation: filter::Implementation,
     arguments: Arguments,
+    /// What it makes of text, where nothing else has to be known.
+    of_text: Option<filter::OfText>,
     /// Of one behind which captured text keeps its parts, what is noted of them; only to be traced.
     kept: Option<Arc<Passed>>,
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests do to the tree what people do")]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -145,7 +146,12 @@ impl Project {
 }
 
 fn planned(path: &str, mode: u32, target: &str) -> PlannedArtifact {
-    PlannedArtifact { path: path.into(), mode, target: target.to_owned(), template: "x.tera".to_owned() }
+    PlannedArtifact {
+        path: Utf8Path::new(path).into(),
+        mode,
+        target: target.into(),
+        template: "x.tera".into(),
+    }
 }
 
 /// As a template engine writes: in small pieces.
@@ -390,7 +396,7 @@ fn a_part_leaves_the_rest_alone() {
     let changes = project.render_part(&made(&[("a", "new")]), "one", scope("one"), false).unwrap();
     assert_eq!(kinds(&changes), [("golden/a", ChangeKind::Changed), ("golden/b", ChangeKind::Deleted)]);
     let manifest = Manifest::parse(&fs::read(project.at(MANIFEST)).unwrap()).unwrap();
-    let listed: Vec<_> = manifest.iter().map(|entry| (entry.path.as_str(), entry.target.as_str())).collect();
+    let listed: Vec<_> = manifest.iter().map(|entry| (entry.path.as_str(), &*entry.target)).collect();
     assert_eq!(listed, [("a", "one"), ("c/d", "two")]);
     assert_eq!(fs::read_to_string(project.at("c/d")).unwrap(), "edited, and not our concern");
     // Another target's file cannot become a folder behind its back.

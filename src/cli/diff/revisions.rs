@@ -168,7 +168,7 @@ impl Diff {
             let mut file = FileDifference {
                 path: path.to_owned(),
                 environment: shown.environment.name.clone(),
-                target: shown.planned.target.clone(),
+                target: shown.planned.target.to_string(),
                 kind: change,
                 edited: false,
                 modes,

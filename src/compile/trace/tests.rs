@@ -75,7 +75,7 @@ fn prepare(world: &dyn World) -> (Sources, Compilation) {
 
 /// All of an artifact, with its bytes held against what their origins say; nothing if it does not render.
 fn whole(environment: &Environment, path: &str, sources: &Sources) -> Option<Excerpt> {
-    let planned = environment.artifacts.iter().find(|planned| planned.path == path).unwrap();
+    let planned = environment.artifacts.iter().find(|planned| planned.path.as_str() == path).unwrap();
     let excerpt = environment.trace(planned, sources, 1..usize::MAX).ok()?;
     if environment.traceable(planned).is_some() {
         let engine = environment.trace_by_engine(planned, sources, 1..usize::MAX).ok()?;

@@ -487,6 +487,11 @@ const XML: &[&str] = &[
     "<a>\n<b c=\"\"/>§<b/></a>",
 ];
 
+/// Whether a value has become a key that is there already: no document, which says so, and no structure.
+fn is_taken(text: &str) -> bool {
+    toml::from_str::<toml::Table>(text).is_err_and(|error| error.message() == "duplicate key")
+}
+
 fn replace_toml(value: toml::Value, by: &str) -> toml::Value {
     use toml::Value as Toml;
     match value {
@@ -531,6 +536,9 @@ proptest! {
         for template in TOML {
             if let Ok(text) = render("toml", template, Kind::Text, &value) {
                 let parse = |text: &str| toml::from_str::<toml::Table>(text).map(toml::Value::Table);
+                if is_taken(&text) {
+                    continue;
+                }
                 let harmless = parse(&render("toml", template, Kind::Text, HARMLESS).unwrap()).unwrap();
                 prop_assert_eq!(parse(&text), Ok(replace_toml(harmless, &value)), "{:?}", text);
             }
@@ -559,6 +567,7 @@ proptest! {
         }
         if let (Ok(harmless), Ok(text)) = (render("toml", &toml_template, Kind::Text, HARMLESS), render("toml", &toml_template, Kind::Text, &value))
             && let Ok(table) = toml::from_str::<toml::Table>(&harmless)
+            && !is_taken(&text)
         {
             let found = toml::from_str::<toml::Table>(&text);
             prop_assert_eq!(found.map(toml::Value::Table), Ok(replace_toml(table.into(), &value)), "{:?} {:?}", toml_template, text);

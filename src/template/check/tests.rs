@@ -322,7 +322,7 @@ fn names_that_do_not_exist() {
     refused_all(
         &[("main", "{{ <c /> }}{% component c() %}{{ mx | length }}{% endcomponent %}")],
         &[
-            "template::unknown-variable [mx] there is no variable `mx` here // a component sees only its arguments; add `@mx` to them",
+            "template::unknown-variable [mx] there is no variable `mx` here // a component sees its arguments only: declare `@mx` among those of `c`, or pass it",
         ],
     );
 }
@@ -451,7 +451,10 @@ fn unlike_types_and_things_that_do_not_print() {
         "{% if row.port in values.dns %}{% endif %}",
         "template::type [row.port in values.dns] a whole number is compared with text: they are never equal",
     );
-    refused("{{ row.port + row.fqdn }}", "template::type [row.fqdn] expected a number, found text");
+    refused(
+        "{{ row.port + row.fqdn }}",
+        "template::type [row.fqdn] `+` adds numbers, found text // text is joined with `~`, as in `\"a\" ~ row.name`",
+    );
     refused(
         "{{ row.tags }}",
         "template::print [row.tags] a list is printed // print its entries with `| join(sep=\", \")` or a `for`",
@@ -486,7 +489,7 @@ fn unlike_types_and_things_that_do_not_print() {
     );
     refused(
         "{{ row.ip | netmask }}",
-        "template::type [row.ip] `netmask` takes an address with a prefix length, found text",
+        "template::type [row.ip] `netmask` takes an address with a prefix length, found an address // an address does not say how large its network is: declare the column `interface`, with cells such as `192.0.2.10/24`",
     );
     passes(
         "{{ row.ip | reverse_pointer }} {{ row.host.address | network }}",
@@ -509,7 +512,7 @@ fn variables_are_followed_through_the_template() {
     );
     refused(
         "{% for r in mx %}{% set x = r %}{% endfor %}{{ x.fqdn }}",
-        "template::unknown-variable [x] there is no variable `x` here // did you mean `mx`?",
+        "template::unknown-variable [x] there is no variable `x` here",
     );
     passes("{% set n = 0 %}{% for r in mx %}{% set_global n = n + r.port %}{% endfor %}{{ n }}", "50");
     refused(
@@ -563,7 +566,7 @@ fn what_is_never_printed_is_checked_too() {
     refused_all(
         &[("main", "{% component c(r) %}{{ r.x }}{{ row.fqdn }}{{ 'a' | uper }}{% endcomponent %}")],
         &[
-            "template::unknown-variable [row] there is no variable `row` here // a component sees only its arguments; add `@row` to them",
+            "template::unknown-variable [row] there is no variable `row` here // a component sees its arguments only: declare `@row` among those of `c`, or pass it",
             "template::unknown-filter [uper] there is no filter `uper` // did you mean `upper`?",
         ],
     );

@@ -263,3 +263,57 @@ fn numbers_are_rounded_as_tera_does() {
         Ok("true")
     );
 }
+
+/// What a filter makes of a text: what [`OfText`] gives, where it takes the arguments, and its implementation.
+#[track_caller]
+fn of_text(name: &str, arguments: &[(&'static str, Value)], text: &str) {
+    let mut map = tera::Map::new();
+    for (name, value) in arguments {
+        map.insert(tera::value::Key::Str(name), value.clone());
+    }
+    let of_text = OfText::new(name, &map).unwrap();
+    let implementation = find(name).unwrap().implementation.unwrap();
+    let expected = implementation(&text.into(), &Kwargs::new(map.into())).unwrap();
+    for given in [Cow::Borrowed(text), Cow::Owned(text.to_owned())] {
+        assert_eq!(Some(&*of_text.apply(given)), expected.as_str(), "{name} {arguments:?} {text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn text_without_parts_needs_no_value(
+        text in prop_oneof!["[ab ,]{0,12}", "[ \\tA\u{df}\u{130}\u{3a3}\u{2003}]{0,6}", "\\PC{0,8}"],
+        pattern in "[ab ,]{1,2}|\u{df}|\u{3a3}",
+        to in "[ab]{0,2}",
+        boolean in any::<bool>(),
+    ) {
+        for name in ["upper", "lower", "trim", "trim_start", "trim_end"] {
+            of_text(name, &[], &text);
+        }
+        for name in ["trim", "trim_start", "trim_end"] {
+            of_text(name, &[("pat", pattern.clone().into())], &text);
+        }
+        of_text("replace", &[("from", pattern.into()), ("to", to.clone().into())], &text);
+        of_text("default", &[("value", to.clone().into())], &text);
+        of_text("default", &[("value", to.into()), ("boolean", boolean.into())], &text);
+    }
+}
+
+#[test]
+fn other_arguments_need_a_value() {
+    let marked = Emitted { expression: 1, kind: Kind::Text, text: "a" }.marked();
+    for (name, arguments) in [
+        ("replace", vec![("from", Value::from("")), ("to", "a".into())]),
+        ("replace", vec![("from", "a".into()), ("to", marked.clone().into())]),
+        ("default", vec![("value", 1.into())]),
+        ("default", vec![("value", "a".into()), ("boolean", 1.into())]),
+        ("trim", vec![("pat", marked.into())]),
+        ("slug", vec![]),
+    ] {
+        let mut map = tera::Map::new();
+        map.extend(arguments.iter().map(|(name, value)| (tera::value::Key::Str(name), value.clone())));
+        assert!(OfText::new(name, &map).is_none(), "{name} {arguments:?}");
+    }
+}

@@ -1,9 +1,134 @@
 //! Filters on text. Those that keep the parts of captured text work on each part by itself.
 
-use tera::{Error, Kwargs, TeraResult, Value};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+use tera::value::Key;
+use tera::{Error, Kwargs, Map, TeraResult, Value};
 
 use super::{mismatch, text};
 use crate::format::mark::{self, Emitted, Kind, Segment};
+
+/// What a filter with constant arguments makes of text that has no parts, without a value of the engine between. The
+/// filters themselves say what is right.
+#[derive(Debug, Clone)]
+pub(crate) enum OfText {
+    /// `upper`
+    Upper,
+    /// `lower`
+    Lower,
+    /// `replace`
+    Replace {
+        /// What is replaced; not the empty text.
+        from: Box<Finder<'static>>,
+        /// What it is replaced by.
+        to: Box<str>,
+    },
+    /// `trim`, `trim_start`, `trim_end`
+    Trim {
+        /// What is taken away; white space, if nothing is said.
+        pattern: Option<Box<str>>,
+        /// Whether it is taken from the start.
+        start: bool,
+        /// Whether it is taken from the end.
+        end: bool,
+    },
+    /// `default`
+    Default {
+        /// What takes the place of nothing.
+        substitute: Box<str>,
+        /// Whether it takes that of the empty text too.
+        boolean: bool,
+    },
+}
+
+impl OfText {
+    /// A filter by its name; nothing for one that needs more than the text.
+    pub(crate) fn new(name: &str, arguments: &Map) -> Option<Self> {
+        let text = |name| {
+            let text = arguments.get(&Key::Str(name))?.as_str()?;
+            (!mark::is_marked(text)).then(|| Box::<str>::from(text))
+        };
+        let trim = |start, end| {
+            let pattern = if arguments.is_empty() { None } else { Some(text("pat")?) };
+            Some(Self::Trim { pattern, start, end })
+        };
+        match name {
+            "upper" => Some(Self::Upper),
+            "lower" => Some(Self::Lower),
+            "replace" => {
+                let from = Finder::new(text("from")?.as_bytes()).into_owned();
+                let is_text = !from.needle().is_empty();
+                is_text.then_some(Self::Replace { from: from.into(), to: text("to")? })
+            }
+            "trim" => trim(true, true),
+            "trim_start" => trim(true, false),
+            "trim_end" => trim(false, true),
+            "default" => Some(Self::Default {
+                substitute: text("value")?,
+                boolean: match arguments.get(&Key::Str("boolean")) {
+                    None => false,
+                    Some(boolean) => boolean.as_bool()?,
+                },
+            }),
+            _ => None,
+        }
+    }
+
+    /// What it makes of a text.
+    pub(crate) fn apply<'t>(&'t self, text: Cow<'t, str>) -> Cow<'t, str> {
+        match self {
+            Self::Default { substitute, boolean: true } if text.is_empty() => Cow::Borrowed(substitute),
+            Self::Default { .. } => text,
+            Self::Upper => Cow::Owned(text.to_uppercase()),
+            Self::Lower => Cow::Owned(text.to_lowercase()),
+            Self::Replace { from, to } => replaced(text, from, to),
+            Self::Trim { pattern, start, end } => {
+                let trimmed = |text: &'_ str| {
+                    let pattern = pattern.as_deref();
+                    let rest = if *start { trim_from_start(text, pattern) } else { text };
+                    let from = text.len() - rest.len();
+                    from..from + if *end { trim_from_end(rest, pattern) } else { rest }.len()
+                };
+                match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(&text[trimmed(text)]),
+                    Cow::Owned(mut text) => {
+                        let Range { start, end } = trimmed(&text);
+                        text.truncate(end);
+                        text.drain(..start);
+                        Cow::Owned(text)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn replaced<'t>(text: Cow<'t, str>, from: &Finder<'_>, to: &str) -> Cow<'t, str> {
+    let mut found = from.find_iter(text.as_bytes()).peekable();
+    if found.peek().is_none() {
+        drop(found);
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + to.len());
+    let mut rest = 0;
+    for at in found {
+        out.push_str(&text[rest..at]);
+        out.push_str(to);
+        rest = at + from.needle().len();
+    }
+    out.push_str(&text[rest..]);
+    Cow::Owned(out)
+}
+
+fn trim_from_start<'t>(text: &'t str, pattern: Option<&str>) -> &'t str {
+    pattern.map_or(text.trim_start(), |pattern| text.trim_start_matches(pattern))
+}
+
+fn trim_from_end<'t>(text: &'t str, pattern: Option<&str>) -> &'t str {
+    pattern.map_or(text.trim_end(), |pattern| text.trim_end_matches(pattern))
+}
 
 pub(super) fn default(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     let substitute = arguments.must_get::<Value>("value")?;
@@ -132,14 +257,10 @@ fn trim_ends(value: &Value, arguments: &Kwargs, filter: &str, start: bool, end: 
     let pattern = arguments.get::<&str>("pat")?;
     let mut list = segments(value, filter)?;
     if start {
-        trim_until(list.iter_mut(), |text| {
-            pattern.map_or(text.trim_start(), |it| text.trim_start_matches(it))
-        });
+        trim_until(list.iter_mut(), |text| trim_from_start(text, pattern));
     }
     if end {
-        trim_until(list.iter_mut().rev(), |text| {
-            pattern.map_or(text.trim_end(), |it| text.trim_end_matches(it))
-        });
+        trim_until(list.iter_mut().rev(), |text| trim_from_end(text, pattern));
     }
     Ok(mark::join(list).into())
 }

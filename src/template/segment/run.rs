@@ -1,5 +1,6 @@
 //! The rendering of programs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::rc::Rc;
@@ -17,7 +18,7 @@ use crate::origin::Input;
 use crate::source::Sources;
 use crate::table::{CellRef, Passing, Table, Tables, Value};
 use crate::template::data::{ColumnKey, keys};
-use crate::template::filter::{self, printed};
+use crate::template::filter::{self, OfText, printed};
 use crate::template::lists::Lists;
 use crate::template::syntax::{BinaryOperator, LoopField};
 use crate::template::test;
@@ -71,6 +72,12 @@ impl<'f> Frame<'f> {
             frame = parent;
         }
         frame
+    }
+
+    /// The number of the table that a place's row is of.
+    fn table(&self, place: &Place) -> Option<usize> {
+        let last = place.references.last().map(|(_, table)| *table);
+        last.or_else(|| self.up(place.up).row.as_ref().map(|(table, _)| *table))
     }
 
     /// The row that passes where a place begins.
@@ -173,8 +180,12 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 _ => return Err(Stop::Value),
             },
             Segment::Value { value, site } => {
-                let value = self.value(value, frame)?;
-                self.print(&value, *site, frame)?;
+                if let Some(text) = self.text(value, frame)? {
+                    self.emit(Kind::Text, *site, &text, frame)?;
+                } else {
+                    let value = self.value(value, frame)?;
+                    self.print(&value, *site, frame)?;
+                }
             }
             Segment::Set { slot, value } => {
                 self.slots[*slot] = self.value(value, frame)?;
@@ -236,19 +247,18 @@ impl<'a, W: Write> Run<'a, '_, W> {
     ) -> Result<(), Stop> {
         let table = self.tables[number];
         let mut rows = table.walk(self.facts.sources, needed);
+        let pieces: Option<Vec<Flat<'_>>> = body.segments.iter().map(Flat::of).collect();
+        let pieces = pieces.ok_or(Stop::Value)?;
         while let Some(row) = rows.next() {
             let Some(out) = self.emitter.unseen() else { return Err(Stop::Value) };
             let begun = out.len();
-            for segment in &body.segments {
-                match segment {
-                    Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                    Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
-                    Segment::Noted { segment, .. } => match &**segment {
-                        Segment::Literal(text) => out.extend_from_slice(text.as_bytes()),
-                        Segment::Cell { cell, .. } => flat_cell(cell, &row, out)?,
-                        _ => return Err(Stop::Value),
+            for piece in &pieces {
+                match piece {
+                    Flat::Literal(text) => out.extend_from_slice(text),
+                    Flat::Cell(column) => match row.bytes(*column) {
+                        Some(bytes) => out.extend_from_slice(bytes),
+                        None => flat_cell(row.cell(*column), out)?,
                     },
-                    _ => return Err(Stop::Value),
                 }
             }
             if let (Some(trace), Some(entered)) = (&self.trace, &body.entered)
@@ -452,6 +462,10 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 CellRef::Text(text) => !text.is_empty(),
                 CellRef::Value(value) => data(CellRef::Value(value)).is_truthy(),
             },
+            Expr::Filter { .. } => match self.text(condition, frame)? {
+                Some(text) => !text.is_empty(),
+                None => self.value(condition, frame)?.is_truthy(),
+            },
             Expr::Binary { operator: BinaryOperator::Equal, sides } => self.equal(sides, frame)?,
             Expr::Binary { operator: BinaryOperator::NotEqual, sides } => !self.equal(sides, frame)?,
             other => self.value(other, frame)?.is_truthy(),
@@ -466,7 +480,47 @@ impl<'a, W: Write> Run<'a, '_, W> {
             return Ok(cell == text);
         }
         let [left, right] = sides;
+        if let Some(text) = self.text(left, frame)?
+            && let Some(other) = self.text(right, frame)?
+        {
+            return Ok(text == other);
+        }
         Ok(self.value(left, frame)? == self.value(right, frame)?)
+    }
+
+    /// The value of an expression that is text without parts, where that takes no value of the engine.
+    fn text<'f>(&mut self, expression: &'a Expr, frame: &'f Frame<'f>) -> Result<Option<Cow<'f, str>>, Stop>
+    where
+        'a: 'f,
+    {
+        Ok(match expression {
+            Expr::Cell(cell) => match self.cell(cell, frame) {
+                CellRef::Text(text) => Some(Cow::Borrowed(text)),
+                CellRef::Value(Value::Text(text)) => Some(Cow::Borrowed(&**text)),
+                CellRef::Absent | CellRef::Value(_) => None,
+            },
+            Expr::Constant(value) => value.as_str().filter(|text| !mark::is_marked(text)).map(Cow::Borrowed),
+            Expr::Filter { base, call } => {
+                let Some(of_text) = &call.of_text else { return Ok(None) };
+                match (of_text, &**base) {
+                    (OfText::Default { substitute, .. }, Expr::Cell(cell))
+                        if matches!(
+                            self.cell(cell, frame),
+                            CellRef::Absent | CellRef::Value(Value::Absent)
+                        ) =>
+                    {
+                        Some(Cow::Borrowed(&**substitute))
+                    }
+                    _ => self.text(base, frame)?.map(|text| of_text.apply(text)),
+                }
+            }
+            Expr::If(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                let taken = if self.holds(condition, frame)? { then } else { otherwise };
+                self.text(taken, frame)?
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn value(&mut self, expression: &'a Expr, frame: &Frame<'_>) -> Result<Data, Stop> {
@@ -475,7 +529,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
             Expr::Slot(slot) => self.slots[*slot].clone(),
             Expr::Cell(cell) => match self.cell(cell, frame) {
                 CellRef::Value(Value::List(entries)) => {
-                    let schema = self.table_of(&cell.row, frame).map(|table| self.tables[table].schema());
+                    let schema = frame.table(&cell.row).map(|table| self.tables[table].schema());
                     let to = schema.and_then(|schema| schema.columns[cell.column].ty.refers_to());
                     let entries = entries.iter().map(|entry| self.entry(entry.into(), to));
                     Data::from(entries.collect::<Vec<_>>())
@@ -645,15 +699,9 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(Data::from(map))
     }
 
-    /// The number of the table that a place's row is of.
-    fn table_of(&self, place: &Place, frame: &Frame<'_>) -> Option<usize> {
-        let last = place.references.last().map(|(_, table)| *table);
-        last.or_else(|| frame.up(place.up).row.as_ref().map(|(table, _)| *table))
-    }
-
     /// All of a row, as the engine sees it.
     fn row_data(&mut self, place: &Place, frame: &Frame<'_>) -> Data {
-        let Some(table) = self.table_of(place, frame) else { return Data::none() };
+        let Some(table) = frame.table(place) else { return Data::none() };
         let schema = self.tables[table].schema();
         let columns = schema.columns.iter().map(|column| column.ty.refers_to());
         let values: Vec<Data> = if place.references.is_empty() {
@@ -699,10 +747,27 @@ impl<'a, W: Write> Run<'a, '_, W> {
     }
 }
 
-/// Appends a cell of a row that the format has no say in.
-#[inline]
-fn flat_cell(cell: &Cell, row: &Passing<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
-    match row.cell(cell.column) {
+/// A piece of a flat body.
+enum Flat<'a> {
+    Literal(&'a [u8]),
+    /// The cell of a column.
+    Cell(usize),
+}
+
+impl<'a> Flat<'a> {
+    fn of(segment: &'a Segment) -> Option<Self> {
+        match segment {
+            Segment::Literal(text) => Some(Self::Literal(text.as_bytes())),
+            Segment::Cell { cell, .. } => Some(Self::Cell(cell.column)),
+            Segment::Noted { segment, .. } => Self::of(segment),
+            _ => None,
+        }
+    }
+}
+
+/// Appends a cell that the format has no say in.
+fn flat_cell(cell: CellRef<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+    match cell {
         CellRef::Text(text) => out.extend_from_slice(text.as_bytes()),
         // The checks let only scalars that are there be printed.
         CellRef::Absent | CellRef::Value(Value::Absent | Value::List(_) | Value::Ref(_)) => {

@@ -405,7 +405,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
                     .extend((0..self.tables[*table].len()).map(|row| Input::Row(self.row(*table, row))));
             }
             Expr::Attribute { base: of, .. } | Expr::Without(of, _) | Expr::Not(of) | Expr::Minus(of) => {
-                self.gather(of, frame, made)?
+                self.gather(of, frame, made)?;
             }
             Expr::Plain(of) => {
                 self.gather(of, frame, made)?;

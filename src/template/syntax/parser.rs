@@ -655,7 +655,7 @@ impl<'a> Parser<'a> {
             return;
         }
         // Whether it has a body is not known.
-        self.lost = true;
+        let lost = std::mem::replace(&mut self.lost, true);
         if word == "raw" {
             // One that is well-formed is a token of its own.
             self.bump();
@@ -666,6 +666,10 @@ impl<'a> Parser<'a> {
         let hint = match word {
             "macro" | "endmacro" | "import" => Some("Tera 2 has components: `component`".to_owned()),
             "elseif" | "elsif" => Some("did you mean `elif`?".to_owned()),
+            "end" if !lost => {
+                let closer = self.open.last().and_then(|open| open.closers.last());
+                closer.map(|closer| format!("write `{closer}`"))
+            }
             _ => nearest(word, TAGS.into_iter().chain(CLOSERS)).map(|near| format!("did you mean `{near}`?")),
         };
         self.fail(match hint {

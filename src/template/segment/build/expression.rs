@@ -377,7 +377,12 @@ impl<'a> Builder<'a> {
                 let kept = keeps.then(|| {
                     Arc::new(Passed { name: filter.name.into(), call: self.span(template, &call.range) })
                 });
-                let call = Call { implementation, arguments: known(arguments), kept };
+                let arguments = known(arguments);
+                let of_text = match &arguments {
+                    Arguments::Known(map) => filter::OfText::new(filter.name, map),
+                    Arguments::Computed(_) => None,
+                };
+                let call = Call { implementation, arguments, of_text, kept };
                 Ok(Expr::Filter { base: Box::new(base), call })
             }
             None => self.left(" | ", filter.name, Some(base), arguments),

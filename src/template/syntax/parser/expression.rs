@@ -11,6 +11,7 @@ use crate::template::syntax::{
     Argument, BinaryOperator, ComponentArgument, ComponentCall, Entry, Expression, ExpressionId,
     ExpressionKind, FilterCall, Item, LoopField, Name, SyntaxError, UnaryOperator,
 };
+use crate::template::{filter, function, test};
 
 /// How many operators and accesses an expression may have. This and the next two are Tera's limits.
 const MOST_OPERATORS: usize = 256;
@@ -19,8 +20,17 @@ const MOST_ARRAYS: usize = 2;
 /// How deep indexes may nest.
 const MOST_BRACKETS: usize = 4;
 
-/// What to do about an argument that is only a value.
-const BY_NAME: &str = "arguments are given by name: `name=value`";
+/// What to do about an argument of a filter, test or function that is only a value.
+fn by_name(callee: &str) -> String {
+    let declared = (filter::find(callee).map(|filter| filter.arguments))
+        .or_else(|| test::find(callee).map(|test| test.arguments))
+        .or_else(|| function::find(callee).map(|function| function.arguments));
+    let name = declared.and_then(<[_]>::first).map(|argument| argument.name);
+    match name {
+        Some(name) => format!("arguments are given by name: `{callee}({name}=…)`"),
+        None => "arguments are given by name: `name=value`".to_owned(),
+    }
+}
 
 /// A minus binds tighter than any operator but an index; `not` as `in` does.
 const MINUS: u8 = 20;
@@ -87,7 +97,7 @@ impl Parser<'_> {
                     self.bump();
                     let negated = self.eat("not");
                     let name = self.name("the name of a test")?;
-                    let arguments = self.arguments()?;
+                    let arguments = self.arguments(&name)?;
                     left = self.make(start, ExpressionKind::Test { base: left, negated, name, arguments });
                 }
                 "not" if power <= IN.0 => {
@@ -243,7 +253,7 @@ impl Parser<'_> {
         let name = self.name("an expression")?;
         let start = name.range.start;
         if self.at("(") {
-            let arguments = self.arguments()?;
+            let arguments = self.arguments(&name)?;
             return Ok(self.make(start, ExpressionKind::Function { name, arguments }));
         }
         let in_loop = self.open.iter().any(|open| open.place == Place::Loop);
@@ -410,17 +420,17 @@ impl Parser<'_> {
     }
 
     /// `(name=value, …)`, if it is there.
-    fn arguments(&mut self) -> Parsed<Vec<Argument>> {
+    fn arguments(&mut self, callee: &Name) -> Parsed<Vec<Argument>> {
         let mut arguments = Vec::new();
         let mut seen = HashMap::new();
         if self.eat("(") {
             self.list(")", |parser| {
                 if parser.kind() != Some(TokenKind::Name) {
-                    return Err(parser.expected_with("the name of an argument", Some(BY_NAME)));
+                    return Err(parser.expected_with("the name of an argument", Some(&by_name(&callee.text))));
                 }
                 let name = parser.new_name("argument", &mut seen)?;
                 if !parser.eat("=") {
-                    return Err(parser.expected_with("`=`", Some(BY_NAME)));
+                    return Err(parser.expected_with("`=`", Some(&by_name(&callee.text))));
                 }
                 let value = parser.expression()?;
                 arguments.push(Argument { name, value });
@@ -432,7 +442,7 @@ impl Parser<'_> {
 
     pub(super) fn filter_call(&mut self) -> Parsed<FilterCall> {
         let name = self.name("the name of a filter")?;
-        let arguments = self.arguments()?;
+        let arguments = self.arguments(&name)?;
         let range = name.range.start..self.end;
         Ok(FilterCall { name, arguments, range })
     }
