@@ -5,6 +5,7 @@ mod completions;
 mod determinism;
 mod diff;
 mod explain;
+mod lint;
 mod list;
 mod man;
 mod merge_driver;
@@ -21,6 +22,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub(crate) use explain::Document as ExplainDocument;
+pub(crate) use lint::Document as LintDocument;
 pub(crate) use list::Document as ListDocument;
 pub(crate) use new::Document as NewDocument;
 use session::Session;
@@ -113,6 +115,7 @@ enum Command {
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
+    Lint(lint::Lint),
     Explain(explain::Explain),
     List(list::List),
     MergeDriver(merge_driver::MergeDriver),
@@ -240,6 +243,7 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Render(command)) => command.run(&mut session),
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
+        Any::Known(Command::Lint(command)) => command.run(&mut session),
         Any::Known(Command::Explain(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
         Any::Known(Command::MergeDriver(command)) => command.run(&mut session),

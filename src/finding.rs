@@ -1,13 +1,19 @@
 //! What is wrong with a rendered artifact: bytes of it and why, told with the place in the template and the cells or the
 //! row that made them.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::compile::{Compilation, Environment, MOST_CELLS};
 use crate::diagnostic::{Code, Diagnostic, Label, code};
 use crate::explain::Resolver;
-use crate::origin::{Cause, Input, Piece};
+use crate::lint::{self, Files as _, Found, Options, postfix};
+use crate::origin::{Cause, Input, Piece, Row};
 use crate::plan::Planned;
+use crate::project::RowName;
 use crate::source::Sources;
 
 /// Something that was found wrong with an artifact.
@@ -15,7 +21,7 @@ struct Finding<'a> {
     environment: &'a Environment,
     planned: &'a Planned,
     code: &'static Code,
-    /// A phrase that goes on after the line and the artifact.
+    /// A phrase that goes on behind the line and the artifact, with what stands between.
     message: String,
     /// The bytes that are at fault, never none.
     bytes: Range<usize>,
@@ -40,13 +46,183 @@ pub(crate) fn structure(
             let finding = Finding::new(
                 (environment, planned, &artifact),
                 &code::FORMAT_STRUCTURE,
-                format!("is not well-formed: {}", fault.message),
+                format!(" is not well-formed: {}", fault.message),
                 fault.offset..fault.offset + 1,
             );
             found.push(finding.told(compilation, sources).at(planned.span, "its format is declared here"));
         }
     }
     found
+}
+
+/// What the lints say of an environment's artifacts.
+#[derive(Debug, Default)]
+pub(crate) struct Linted {
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The folders of the configurations that were judged.
+    pub(crate) folders: Vec<Utf8PathBuf>,
+    /// What could not be judged.
+    pub(crate) unchecked: BTreeSet<String>,
+    /// The first day on which more will be found.
+    pub(crate) until: Option<jiff::civil::Date>,
+}
+
+/// Lints the configurations that an environment's artifacts make; `allowed` receives the numbers of the exceptions
+/// that apply.
+pub(crate) fn lint(
+    compilation: &Compilation,
+    environment: &Environment,
+    sources: &Sources,
+    options: Options,
+    allowed: &mut BTreeSet<usize>,
+) -> Linted {
+    let mut linted = Linted::default();
+    let of_format =
+        |name: &'static str| environment.artifacts.iter().filter(move |one| one.format.name == name);
+    let own = version(compilation, environment);
+    // The version that is asked for is held against the project's own.
+    let options = Options { version: options.version.or(own), from: options.version.and(own), ..options };
+    for main in of_format("postfix-main") {
+        let folder = main.path.parent().unwrap_or(Utf8Path::new(""));
+        let Some(master) = of_format("postfix-master").find(|one| one.path.parent() == Some(folder)) else {
+            continue;
+        };
+        let rendered = Rendered::new(environment, sources, main, master, folder);
+        if !postfix::is_instance(&rendered) {
+            // What cannot be rendered was told when it was compared.
+            continue;
+        }
+        linted.folders.push(environment.folder.join(folder));
+        let findings = postfix::lint(&rendered, options);
+        linted.unchecked.extend(findings.unchecked);
+        linted.until = linted.until.into_iter().chain(findings.until).min();
+        // What is not well-formed was told as that.
+        for found in findings.list.into_iter().filter(|found| found.code.id != code::LINT_SYNTAX.id) {
+            let Some(finding) = rendered.finding(&found.place, found.code, format!(": {}", found.message))
+            else {
+                continue;
+            };
+            let exception = compilation.project.allows.iter().position(|allow| {
+                allow.rule.value == found.code.id
+                    && allow.row.as_ref().is_none_or(|row| finding.is_of(&row.value, sources))
+            });
+            if let Some(number) = exception {
+                allowed.insert(number);
+                if compilation.project.allows[number].until.value >= options.as_of {
+                    continue;
+                }
+            }
+            let mut diagnostic = if found.place.bytes.1 == 0 {
+                // Of what is not there, the file is all there is to show.
+                let path = environment.folder.join(&finding.planned.path);
+                let diagnostic = Diagnostic::error(found.code, format!("`{path}`: {}", found.message));
+                diagnostic.at_file(path, "").at(finding.planned.span, "it is declared here")
+            } else {
+                finding.told(compilation, sources)
+            };
+            diagnostic.severity = found.severity;
+            if let Some((place, text)) = found.other
+                && let Some(other) = rendered.finding(&place, found.code, String::new())
+            {
+                // What has the same origin is told by its line alone.
+                let labels = other.told(compilation, sources).labels.into_iter().skip(1);
+                let more: Vec<Label> = labels.filter(|label| !diagnostic.labels.contains(label)).collect();
+                let path = environment.folder.join(&other.planned.path);
+                diagnostic.hints.push(format!("{text}: line {} of `{path}`", other.line));
+                diagnostic.labels.extend(more);
+            }
+            diagnostic.hints.extend((!found.hint.is_empty()).then_some(found.hint));
+            linted.diagnostics.push(diagnostic);
+        }
+    }
+    linted
+}
+
+/// The version of Postfix that the project is for: its value `postfix_version`.
+fn version(compilation: &Compilation, environment: &Environment) -> Option<postfix::Version> {
+    let declared = compilation.project.environments.iter().find(|one| one.name == environment.name)?;
+    match &declared.values.get("postfix_version")?.value {
+        toml::Value::String(text) => text.parse().ok(),
+        toml::Value::Float(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+/// The files of a configuration that artifacts make.
+struct Rendered<'a> {
+    environment: &'a Environment,
+    sources: &'a Sources,
+    folder: &'a Utf8Path,
+    /// By their names beside main.cf, with their bytes once they were asked for.
+    files: BTreeMap<Utf8PathBuf, (&'a Planned, Bytes)>,
+}
+
+/// The bytes of an artifact once they were asked for; nothing where it cannot be rendered.
+type Bytes = OnceCell<Option<Vec<u8>>>;
+
+impl<'a> Rendered<'a> {
+    fn new(
+        environment: &'a Environment,
+        sources: &'a Sources,
+        main: &'a Planned,
+        master: &'a Planned,
+        folder: &'a Utf8Path,
+    ) -> Self {
+        let mut files: BTreeMap<Utf8PathBuf, _> = environment
+            .artifacts
+            .iter()
+            .filter_map(|one| Some((one.path.strip_prefix(folder).ok()?.to_owned(), (one, OnceCell::new()))))
+            .collect();
+        files.insert("main.cf".into(), (main, OnceCell::new()));
+        files.insert("master.cf".into(), (master, OnceCell::new()));
+        Self { environment, sources, folder, files }
+    }
+
+    /// A finding, as one of the artifact that it is in.
+    fn finding(&self, place: &lint::Place, code: &'static Code, message: String) -> Option<Finding<'a>> {
+        let (planned, _) = self.files.get(&place.file)?;
+        let Found::File(bytes) = self.find(&place.file) else { return None };
+        let (start, end) = place.bytes;
+        Some(Finding::new((self.environment, planned, &bytes), code, message, start..end))
+    }
+
+    /// The public certificate that a path of the host stands for, in one of the folders that columns name.
+    fn certificate(&self, path: &Utf8Path) -> Option<&'a [u8]> {
+        let columns = self.environment.tables.iter().flat_map(|table| &table.schema().columns);
+        let folders: BTreeSet<&str> = columns.filter_map(|column| column.ty.certificates()).collect();
+        let parts: Vec<&str> = path.as_str().split('/').collect();
+        let ends = (1..parts.len()).map(|from| parts[from..].join("/"));
+        let file = ends.into_iter().find_map(|end| {
+            folders.iter().find_map(|folder| self.sources.find(&Utf8Path::new(folder).join(&end)))
+        })?;
+        Some(self.sources.file(file).bytes())
+    }
+}
+
+impl lint::Files for Rendered<'_> {
+    fn find(&self, path: &Utf8Path) -> Found<'_> {
+        if let Some((planned, bytes)) = self.files.get(path) {
+            let bytes = bytes.get_or_init(|| {
+                let mut bytes = Vec::new();
+                self.environment.render(planned, self.sources, &mut bytes).is_ok().then_some(bytes)
+            });
+            return bytes.as_deref().map_or(Found::Unknown, |bytes| Found::File(bytes.into()));
+        }
+        match self.certificate(path) {
+            Some(bytes) => Found::File(bytes.into()),
+            None if path.is_relative() => Found::Absent,
+            None => Found::Unknown,
+        }
+    }
+
+    fn beside(&self, path: &Utf8Path) -> Vec<String> {
+        let of = |file: &&Utf8PathBuf| file.parent() == path.parent();
+        self.files.keys().filter(of).filter_map(|file| file.file_name().map(str::to_owned)).collect()
+    }
+
+    fn folder(&self) -> &str {
+        self.folder.file_name().unwrap_or_default()
+    }
 }
 
 impl<'a> Finding<'a> {
@@ -64,13 +240,9 @@ impl<'a> Finding<'a> {
 
     fn told(&self, compilation: &Compilation, sources: &Sources) -> Diagnostic {
         let path = self.environment.folder.join(&self.planned.path);
-        let message = format!("line {} of `{path}` {}", self.line, self.message);
+        let message = format!("line {} of `{path}`{}", self.line, self.message);
         let mut diagnostic = Diagnostic::error(self.code, message).at_file(path, "");
-        let Ok(excerpt) = self.environment.trace(self.planned, sources, self.line..self.line + 1) else {
-            return diagnostic;
-        };
-        let pieces: Vec<Piece> =
-            excerpt.pieces.iter().filter_map(|piece| piece.within(&self.bytes)).collect();
+        let pieces = self.pieces(sources);
         if let Some(piece) = pieces.iter().find(|piece| piece.span().is_some()) {
             let text = match piece.cause {
                 Cause::Literal { .. } => "made by this text",
@@ -82,6 +254,27 @@ impl<'a> Finding<'a> {
         }
         diagnostic.labels.extend(self.inputs(&pieces, compilation, sources));
         diagnostic
+    }
+
+    /// What the bytes were made of, as far as they lie on their first line.
+    fn pieces(&self, sources: &Sources) -> Vec<Piece> {
+        let excerpt = self.environment.trace(self.planned, sources, self.line..self.line + 1);
+        let pieces = excerpt.map(|excerpt| excerpt.pieces).unwrap_or_default();
+        pieces.iter().filter_map(|piece| piece.within(&self.bytes)).collect()
+    }
+
+    /// Whether a row has a part in it.
+    fn is_of(&self, row: &RowName, sources: &Sources) -> bool {
+        let Some(table) = self.environment.tables.get(&row.table) else { return false };
+        let Some(number) = table.find(sources, &row.key) else { return false };
+        let is_meant = |found: &Row| *found.table == *row.table && found.number == number;
+        self.pieces(sources).iter().any(|piece| {
+            let of = piece.sources().iter().filter_map(|input| match input {
+                Input::Row(row) | Input::Cell { row, .. } => Some(row),
+                Input::Value(_) => None,
+            });
+            of.chain(piece.frames.iter().filter_map(|frame| frame.row.as_ref())).any(is_meant)
+        })
     }
 
     /// What the pieces were made of: the cells and values that were printed, or else the row that they were made for.

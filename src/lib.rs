@@ -21,6 +21,7 @@
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
 //! | `finding` | what is wrong with a rendered artifact, and where that comes from |
+//! | [`lint`] | what is wrong with a whole configuration whose files are well-formed |
 //! | [`cause`] | what makes artifacts differ |
 //! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
 //! | [`golden`] | the committed tree, and how it differs from what the sources give |
@@ -68,6 +69,7 @@ mod explain;
 mod finding;
 pub mod format;
 pub mod golden;
+pub mod lint;
 pub mod manifest;
 pub mod merge;
 pub mod origin;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::diagnostic::{CODES, Diagnostic, Diagnostics, code};
 use crate::document::{self, Any, At, Date, Located, Map, shapes};
+use crate::lint::postfix;
 use crate::source::{FileId, Sources, Span, World};
 use crate::table;
 use crate::table::spec::{ColumnSpec, OneOrMany};
@@ -572,6 +573,14 @@ impl Reader<'_> {
                     .at(rule.span, "two parts, as in `postfix::weak-protocol`")
                     .hint_nearest(&full, known.iter().copied()),
             );
+        } else if rule.value.starts_with("postfix::") {
+            let lints: Vec<&str> = postfix::RULES.iter().map(|lint| lint.code.id).collect();
+            if !lints.contains(&rule.value.as_str()) {
+                let message = format!("there is no lint `{}`", rule.value);
+                let diagnostic = Diagnostic::error(&code::PROJECT_UNKNOWN_NAME, message);
+                let diagnostic = diagnostic.at(rule.span, "docs/lint.md lists them");
+                self.diagnostics.push(diagnostic.hint_nearest(&rule.value, lints));
+            }
         } else if rule.value.starts_with("rule::")
             && !known.contains(rule.value.as_str())
             && !CODES.iter().any(|code| code.id == rule.value)

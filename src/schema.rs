@@ -22,6 +22,11 @@ pub fn list() -> Schema {
     document::<crate::cli::ListDocument>()
 }
 
+/// The schema of what `--format json` prints for lint.
+pub fn lint() -> Schema {
+    document::<crate::cli::LintDocument<'_>>()
+}
+
 /// The schema of what `--format json` prints for explain.
 pub fn explain() -> Schema {
     document::<crate::cli::ExplainDocument<'_>>()
@@ -60,6 +65,7 @@ mod tests {
             super::report(),
             super::list(),
             super::explain(),
+            super::lint(),
             super::new(),
         ] {
             let mut bare = Vec::new();

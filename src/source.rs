@@ -20,6 +20,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use crate::diagnostic::{Diagnostic, code};
 
 pub mod git;
+pub mod host;
 
 /// Where the files of a project come from: a folder on disk, a git revision, memory.
 ///

@@ -74,12 +74,18 @@ fn diagnostics() {
 }
 
 #[test]
+fn lints() {
+    page_is_current("lint.md", &confwright::lint::postfix::document());
+}
+
+#[test]
 fn schemas() {
     for (name, schema) in [
         ("project", schema::project()),
         ("target", schema::target()),
         ("report", schema::report()),
         ("list", schema::list()),
+        ("lint", schema::lint()),
         ("explain", schema::explain()),
         ("new", schema::new()),
     ] {

@@ -19,6 +19,7 @@ use crate::determinism::{COMPILES, Compiled};
 use crate::diagnostic::{Diagnostic, code};
 use crate::finding;
 use crate::golden::{ChangeKind, Changes, Tree};
+use crate::lint::Options;
 use crate::project::{Allow, Project};
 use crate::report::Status;
 use crate::source::{self, Disk};
@@ -73,6 +74,9 @@ impl Check {
         let (mut changes, mut count) = (Vec::new(), 0);
         let mut differs = false;
         let mut allowed = compilation.allowed.clone();
+        let today = self.as_of.unwrap_or_else(crate::clock::today);
+        let options = Options { version: None, from: None, as_of: today, strict: false };
+        let mut until = compilation.project.allows.iter().map(|allow| allow.until.value).min();
         for compared in &all {
             differs |= !compared.changes.is_clean();
             session.diagnostics.extend(stale(&compared.tree, &compared.changes));
@@ -82,6 +86,10 @@ impl Check {
             rendered.append(compared.changes.warnings.clone());
             let structure = finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
+            let linted =
+                finding::lint(&compilation, compared.environment, &session.sources, options, &mut allowed);
+            session.diagnostics.extend(linted.diagnostics);
+            until = until.into_iter().chain(linted.until).min();
             session.diagnostics.extend(unchecked(compared.environment, &compilation.project, &mut allowed));
             for span in &compared.environment.raw {
                 session.diagnostics.push(
@@ -103,7 +111,6 @@ impl Check {
         if self.deterministic && !self.repeat(session, &root, &disk, &compilation)? {
             return session.fail("whether every compile gives the same bytes is not known");
         }
-        let today = self.as_of.unwrap_or_else(crate::clock::today);
         session.diagnostics.extend(exceptions(
             &compilation,
             &allowed,
@@ -123,7 +130,7 @@ impl Check {
             let clean = Clean {
                 rendered: all.iter().all(|compared| compared.changes.is_untouched()).then_some(rendered),
                 checked: Some(session.diagnostics.clone()),
-                until: compilation.project.allows.iter().map(|allow| allow.until.value).min(),
+                until,
                 trees: folders(&compilation),
                 artifacts: count,
                 files: all.iter().map(|compared| compared.changes.files()).sum(),
@@ -221,7 +228,7 @@ fn stale(tree: &Tree, changes: &Changes) -> Vec<Diagnostic> {
 }
 
 /// Reads a date of the command line.
-fn date(text: &str) -> Result<jiff::civil::Date, &'static str> {
+pub(super) fn date(text: &str) -> Result<jiff::civil::Date, &'static str> {
     text.parse().map_err(|_| "expected a date such as 2027-03-31")
 }
 

@@ -16,6 +16,7 @@ use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure};
 use crate::diagnostic::{Diagnostic, Diagnostics, code, nearest};
 use crate::explain::Resolver;
 use crate::golden::{Change, ChangeKind, Changes, Scope, Tree};
+use crate::lint::postfix;
 use crate::plan::Planned;
 use crate::report::{self, ArtifactChange, Reached, ReachedArtifact, Review, Reviewed, Status};
 use crate::source::{Disk, Sources};
@@ -199,6 +200,7 @@ impl Diff {
                     let whole = session.output != Output::Json;
                     let file = difference(compared, change, &session.sources, whole);
                     if let Some((file, planned)) = session.diagnostics.take(file) {
+                        comparison.notes.extend(planned.iter().flat_map(|planned| file.restarts(planned)));
                         comparison.files.push(file);
                         made.push((compared.environment, planned));
                     }
@@ -323,6 +325,14 @@ struct FileDifference {
 }
 
 impl FileDifference {
+    /// What of it a reload does not put to use.
+    fn restarts(&self, planned: &Planned) -> Vec<String> {
+        let why = postfix::restarts(planned.format.name, &self.old, &self.new);
+        let told = why.into_iter();
+        told.map(|why| format!("`{}`: {why}, so Postfix has to be restarted, not reloaded", self.path))
+            .collect()
+    }
+
     /// How many lines are new, and how many are gone.
     fn lines(&self) -> (usize, usize) {
         let (old, new) = (String::from_utf8_lossy(&self.old), String::from_utf8_lossy(&self.new));

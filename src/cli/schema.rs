@@ -32,6 +32,8 @@ enum What {
     Report,
     /// What `--format json` prints for list
     List,
+    /// What `--format json` prints for lint
+    Lint,
     /// What `--format json` prints for explain
     Explain,
     /// What `--format json` prints for new
@@ -45,6 +47,7 @@ impl SchemaCommand {
             What::Target => schema::target(),
             What::Report => schema::report(),
             What::List => schema::list(),
+            What::Lint => schema::lint(),
             What::Explain => schema::explain(),
             What::New => schema::new(),
         };

@@ -80,6 +80,9 @@ codes! {
     FORMAT_AMBIGUOUS = "format::ambiguous", "A value is printed where the format does not say how to quote it.";
     FORMAT_STRUCTURE = "format::structure", "A rendered artifact is not well-formed in its format.";
 
+    LINT_SYNTAX = "lint::syntax", "A file that is linted is not well-formed.";
+    LINT_FOLDER = "lint::folder", "There is no configuration in the folder that is to be linted.";
+
     RULE_FAILED = "rule::failed", "A rule of the project does not hold.";
     RULE_EXPRESSION = "rule::expression", "A rule's or a column's expression is not well-formed or not of the right type.";
     ALLOW_EXPIRED = "allow::expired", "An exception has passed its `until` date.";

@@ -13,7 +13,7 @@ use super::{Fault, Refused, Writer};
 
 /// The lexical structure of a format.
 #[derive(Debug)]
-pub(super) struct Lexis {
+pub(crate) struct Lexis {
     /// What values are printed into, for messages.
     pub(super) place: &'static str,
     /// The bytes that begin a comment, which goes on to the end of the line.
@@ -415,35 +415,35 @@ fn empty(place: &str) -> Refused {
 
 /// A statement of an artifact: words, as they are written, and what ends it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Statement<'t> {
-    pub(super) words: Vec<Word<'t>>,
+pub(crate) struct Statement<'t> {
+    pub(crate) words: Vec<Word<'t>>,
     /// The byte that ends it; a line break also at the end of the artifact.
-    pub(super) end: u8,
+    pub(crate) end: u8,
     /// Where it ends.
-    pub(super) end_at: usize,
+    pub(crate) end_at: usize,
 }
 
 /// A word of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word<'t> {
-    pub(super) at: usize,
-    pub(super) text: &'t str,
+pub(crate) struct Word<'t> {
+    pub(crate) at: usize,
+    pub(crate) text: &'t str,
 }
 
 impl Statement<'_> {
     /// Where it begins.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.words.first().map_or(self.end_at, |word| word.at)
     }
 
     /// The text of a word; nothing where there are fewer.
-    pub(super) fn word(&self, number: usize) -> &str {
+    pub(crate) fn word(&self, number: usize) -> &str {
         self.words.get(number).map_or("", |word| word.text)
     }
 }
 
 /// Takes an artifact apart.
-pub(super) fn statements<'t>(lexis: &'static Lexis, artifact: &'t [u8]) -> Result<Vec<Statement<'t>>, Fault> {
+pub(crate) fn statements<'t>(lexis: &'static Lexis, artifact: &'t [u8]) -> Result<Vec<Statement<'t>>, Fault> {
     let text = std::str::from_utf8(artifact)
         .map_err(|error| Fault { offset: error.valid_up_to(), message: "this is no UTF-8".to_owned() })?;
     let mut follower = Follower::new(lexis);

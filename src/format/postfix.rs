@@ -44,7 +44,7 @@ const LINES: Lexis = Lexis {
     words: |_| &Words::WORD,
 };
 
-static MAIN_LEXIS: Lexis = Lexis {
+pub(crate) static MAIN_LEXIS: Lexis = Lexis {
     place: "main.cf",
     words: |before| if before.contains(&b'=') { &PARAMETER } else { &Words::NAME },
     ..LINES
@@ -53,7 +53,7 @@ static MAIN_LEXIS: Lexis = Lexis {
 /// `$` would name another parameter.
 static PARAMETER: Words = Words { allowed: |character| character != '$', ..Words::TEXT };
 
-static MASTER_LEXIS: Lexis = Lexis {
+pub(crate) static MASTER_LEXIS: Lexis = Lexis {
     place: "master.cf",
     quotes: &[Quote {
         open: b'{',
@@ -72,7 +72,7 @@ static MASTER_LEXIS: Lexis = Lexis {
 
 static MASTER_WORD: Words = Words { allowed: |character| character != '$', leading: "-#", ..Words::WORD };
 
-static MAP_LEXIS: Lexis = Lexis { place: "a lookup table", words: map_words, ..LINES };
+pub(crate) static MAP_LEXIS: Lexis = Lexis { place: "a lookup table", words: map_words, ..LINES };
 
 /// A list of a table's right side is divided by commas and white space.
 static MAP_WORD: Words = Words { allowed: |character| character != ',', leading: "#", ..Words::WORD };

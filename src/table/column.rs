@@ -160,7 +160,7 @@ impl ColumnType {
     }
 
     /// The folder with the public certificates that cells name, in a list or not.
-    pub(super) fn certificates(&self) -> Option<&str> {
+    pub(crate) fn certificates(&self) -> Option<&str> {
         match self {
             Self::Cert { local } => local.as_deref(),
             Self::List { of, .. } => of.ty.certificates(),

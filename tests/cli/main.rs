@@ -12,6 +12,7 @@ mod cases;
 mod determinism;
 mod incremental;
 mod interrupts;
+mod lint;
 mod long;
 mod merge;
 mod new;

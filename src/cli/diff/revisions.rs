@@ -183,6 +183,7 @@ impl Diff {
                 file.old = made(was, Made::bytes, &mut in_old).ok().flatten().unwrap_or_default();
                 file.new = made(is, Made::bytes, &mut in_new).ok().flatten().unwrap_or_default();
             }
+            comparison.notes.extend(is.iter().flat_map(|is| file.restarts(is.planned)));
             comparison.files.push(file);
         }
         comparison.reached = reached(&comparison.files, &states);
@@ -193,11 +194,10 @@ impl Diff {
         let differing: Vec<_> = differing.collect();
         let causes = cause::find(&differing, Against::Sources([old.for_causes(), new.for_causes()]));
         let causes = causes.map_err(Diagnostic::from);
-        comparison.notes = [(&new, self.to.as_deref()), (&old, Some(from))]
+        let absent = [(&new, self.to.as_deref()), (&old, Some(from))]
             .into_iter()
-            .filter_map(|(state, revision)| revision.filter(|_| state.compilation.is_none()))
-            .map(|revision| format!("the project is not in `{revision}`"))
-            .collect();
+            .filter_map(|(state, revision)| revision.filter(|_| state.compilation.is_none()));
+        comparison.notes.extend(absent.map(|revision| format!("the project is not in `{revision}`")));
 
         let (in_old, in_new) = (old.diagnostics(in_old), new.diagnostics(in_new));
         let (failed, sources, revision) = match (in_new.has_errors(), in_old.has_errors()) {

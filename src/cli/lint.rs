@@ -1,0 +1,213 @@
+//! `confwright lint`: what is wrong with configurations, of a project or of a folder.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::check::date;
+use super::session::Session;
+use super::{Exit, Output};
+use crate::compile::Selection;
+use crate::diagnostic::{Diagnostic, Label, code};
+use crate::finding;
+use crate::lint::postfix::{self, Version};
+use crate::lint::{Files as _, Finding, Findings, Found, Options, Place};
+use crate::report::{self, DiagnosticDocument, Status};
+use crate::source::host::Host;
+use crate::source::{Disk, Span};
+
+/// Lint configurations: those in folders, or all that the project makes
+///
+/// With a folder it needs no project: `confwright lint postfix /etc/postfix` judges main.cf, master.cf, their lookup tables
+/// and certificates. Without one, the instances of Postfix that the project renders are judged, as `check` does. Exits
+/// with 1 where something was found.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  confwright lint postfix /etc/postfix\n  \
+                        confwright lint postfix /etc/postfix --postfix-version 3.9   what an upgrade would change\n  \
+                        confwright lint                                              the project's")]
+pub(super) struct Lint {
+    /// What the folders hold
+    #[arg(value_enum, value_name = "KIND")]
+    kind: Option<LintKind>,
+    /// Folders with a configuration, or with folders of several
+    #[arg(value_name = "DIR", requires = "kind")]
+    folders: Vec<Utf8PathBuf>,
+    /// Judge for this version of Postfix: what is newer or gone in it, and which defaults are others
+    #[arg(long, value_name = "VERSION")]
+    postfix_version: Option<Version>,
+    /// The day that certificates are judged on, instead of today
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    as_of: Option<jiff::civil::Date>,
+    /// Count what depends on the day as an error
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What can be linted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LintKind {
+    /// An instance of Postfix
+    Postfix,
+}
+
+/// The result of `confwright lint`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "The result of confwright lint")]
+pub(crate) struct Document<'a> {
+    /// How the run ended.
+    status: Status,
+    /// The folders of the configurations that were judged.
+    folders: &'a [String],
+    /// What was found, sorted by place.
+    findings: Vec<DiagnosticDocument<'a>>,
+    /// What could not be judged here.
+    unchecked: &'a BTreeSet<String>,
+}
+
+/// What all configurations gave.
+#[derive(Default)]
+struct Judged {
+    folders: Vec<String>,
+    unchecked: BTreeSet<String>,
+}
+
+/// So many things that are not checked are told.
+const MOST: usize = 5;
+
+const NOTHING: &str = "nothing was judged";
+
+impl Lint {
+    pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
+        let judged = if self.folders.is_empty() { self.project(session) } else { self.in_folders(session) };
+        let Some(judged) = judged else { return session.fail(NOTHING) };
+        let list = session.diagnostics.sorted(&session.sources);
+        let status = if session.diagnostics.has_errors() { Status::Findings } else { Status::Clean };
+        if session.output == Output::Json {
+            let document = Document {
+                status,
+                folders: &judged.folders,
+                findings: report::diagnostics(&session.sources, &list),
+                unchecked: &judged.unchecked,
+            };
+            report::document_as_json(&mut session.out, &document)?;
+            return Ok(if status == Status::Clean { Exit::Clean } else { Exit::Differs });
+        }
+        let exit = session.report(status, Vec::new(), "docs/lint.md says why")?;
+        if !judged.unchecked.is_empty() && !session.quiet {
+            writeln!(session.err, "not checked:")?;
+            for what in judged.unchecked.iter().take(MOST) {
+                writeln!(session.err, "  {what}")?;
+            }
+            if judged.unchecked.len() > MOST {
+                writeln!(
+                    session.err,
+                    "  and {} more, which `--format json` lists",
+                    judged.unchecked.len() - MOST
+                )?;
+            }
+        }
+        if status == Status::Clean {
+            let of = match judged.folders.as_slice() {
+                [] => "there is no configuration that is linted".to_owned(),
+                [only] => format!("`{only}`: nothing is wrong"),
+                folders => format!("{} configurations: nothing is wrong", folders.len()),
+            };
+            session.say(&of)?;
+        }
+        Ok(exit)
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            version: self.postfix_version,
+            from: None,
+            as_of: self.as_of.unwrap_or_else(crate::clock::today),
+            strict: self.strict,
+        }
+    }
+
+    /// Judges what the project makes.
+    fn project(&self, session: &mut Session) -> Option<Judged> {
+        let root = session.root()?;
+        let disk = Disk::new(root);
+        let compilation = session.prepare(&disk, &Selection::default())?;
+        // What else is wrong with the project is not asked for.
+        session.diagnostics = crate::diagnostic::Diagnostics::default();
+        let mut judged = Judged::default();
+        let mut allowed = BTreeSet::new();
+        for environment in &compilation.environments {
+            let linted =
+                finding::lint(&compilation, environment, &session.sources, self.options(), &mut allowed);
+            session.diagnostics.extend(linted.diagnostics);
+            judged.folders.extend(linted.folders.into_iter().map(Utf8PathBuf::into_string));
+            judged.unchecked.extend(linted.unchecked);
+        }
+        session.worked();
+        Some(judged)
+    }
+
+    /// Judges what lies in the folders.
+    fn in_folders(&self, session: &mut Session) -> Option<Judged> {
+        let mut judged = Judged::default();
+        for folder in &self.folders {
+            let below = || Host::folders(folder);
+            let hosts: Vec<(Utf8PathBuf, Host)> = std::iter::once(folder.clone())
+                .chain(below())
+                .filter_map(|folder| Some((folder.clone(), Host::new(&folder).ok()?)))
+                .filter(|(_, host)| postfix::is_instance(host))
+                .collect();
+            if hosts.is_empty() {
+                let message = format!("`{folder}` holds no configuration of Postfix");
+                let diagnostic = Diagnostic::error(&code::LINT_FOLDER, message)
+                    .at_file(folder.clone(), "expected main.cf and master.cf in it, or in folders below it");
+                session.diagnostics.push(diagnostic);
+                return None;
+            }
+            // A folder that holds one is not searched for more.
+            let own = hosts.iter().any(|(found, _)| found == folder);
+            for (found, host) in hosts.iter().filter(|(found, _)| !own || found == folder) {
+                let findings = postfix::lint(host, self.options());
+                show(session, host, &findings);
+                judged.unchecked.extend(findings.unchecked);
+                judged.folders.push(found.to_string());
+            }
+        }
+        Some(judged)
+    }
+}
+
+/// Puts findings into the report, with their places.
+fn show(session: &mut Session, host: &Host, findings: &Findings) {
+    for finding in &findings.list {
+        let diagnostic = told(session, host, finding);
+        session.diagnostics.push(diagnostic);
+    }
+}
+
+fn told(session: &mut Session, host: &Host, finding: &Finding) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(finding.code, finding.message.clone());
+    diagnostic.severity = finding.severity;
+    diagnostic.hints.extend((!finding.hint.is_empty()).then(|| finding.hint.clone()));
+    diagnostic.labels.push(Label { place: place(session, host, &finding.place), text: String::new() });
+    if let Some((other, text)) = &finding.other {
+        diagnostic.labels.push(Label { place: place(session, host, other), text: (*text).to_owned() });
+    }
+    diagnostic
+}
+
+fn place(session: &mut Session, host: &Host, place: &Place) -> crate::diagnostic::Place {
+    let path = host.path(&place.file);
+    let (start, end) = place.bytes;
+    let file = session.sources.find(&path).or_else(|| match host.find(&place.file) {
+        Found::File(bytes) => Some(session.sources.add(path.clone(), bytes.into_owned())),
+        Found::Absent | Found::Unknown => None,
+    });
+    match file {
+        Some(file) if end > 0 => Span::new(file, start..end).into(),
+        _ => crate::diagnostic::Place::File(path),
+    }
+}

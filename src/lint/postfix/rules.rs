@@ -1,0 +1,100 @@
+//! The rules: one file each.
+
+use std::fmt::Write as _;
+
+use super::Instance;
+use crate::diagnostic::Code;
+use crate::lint::{Example, Findings};
+
+mod bind_address;
+mod certificates;
+mod changed_default;
+mod duplicate_listener;
+mod duplicate_parameter;
+mod helo_name;
+mod map_type;
+mod misplaced_restriction;
+mod mynetworks_style;
+mod open_relay;
+mod overridden_certificate;
+mod parameter_version;
+mod shared_cache;
+mod shared_tlsproxy;
+mod spaced_override;
+mod stale_map;
+mod unbound_path;
+mod undefined_name;
+mod unknown_parameter;
+mod unknown_program;
+mod unknown_restriction;
+mod unknown_transport;
+mod unread_parameter;
+mod value;
+mod weak_protocol;
+
+/// A rule, with its documentation.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its identifier and what it finds, as a sentence.
+    pub code: Code,
+    /// Why that is wrong, and what to do.
+    pub why: &'static str,
+    /// A configuration that does not keep it.
+    pub bad: Example,
+    /// One that does.
+    pub good: Example,
+    pub(super) check: fn(&Instance<'_>, &mut Findings),
+}
+
+/// All rules, in the order of the documentation.
+pub static RULES: &[&Rule] = &[
+    &unknown_parameter::RULE,
+    &undefined_name::RULE,
+    &spaced_override::RULE,
+    &duplicate_parameter::RULE,
+    &unread_parameter::RULE,
+    &value::RULE,
+    &unknown_program::RULE,
+    &duplicate_listener::RULE,
+    &unknown_restriction::RULE,
+    &misplaced_restriction::RULE,
+    &map_type::RULE,
+    &stale_map::RULE,
+    &open_relay::RULE,
+    &mynetworks_style::RULE,
+    &unknown_transport::RULE,
+    &unbound_path::RULE,
+    &bind_address::RULE,
+    &helo_name::RULE,
+    &overridden_certificate::RULE,
+    &shared_cache::RULE,
+    &shared_tlsproxy::RULE,
+    &weak_protocol::RULE,
+    &parameter_version::RULE,
+    &changed_default::RULE,
+    &certificates::MISSING,
+    &certificates::UNUSABLE,
+    &certificates::KEY,
+    &certificates::NAME,
+    &certificates::CHAIN,
+    &certificates::EXPIRED,
+];
+
+/// The documentation of all rules.
+pub fn document() -> String {
+    let mut page = String::from("| rule | what it finds |\n| --- | --- |\n");
+    // Writing to a string never fails.
+    for rule in RULES {
+        let anchor = rule.code.id.replace(':', "");
+        let _ = writeln!(page, "| [`{}`](#{anchor}) | {} |", rule.code.id, rule.code.about);
+    }
+    for rule in RULES {
+        let _ = write!(page, "\n## {}\n\n{} {}\n", rule.code.id, rule.code.about, rule.why);
+        for (what, example) in [("Bad", &rule.bad), ("Good", &rule.good)] {
+            for (file, text) in example.files {
+                let _ = write!(page, "\n{what}, in `{file}`:\n\n```text\n{}\n```\n", text.trim_end());
+            }
+        }
+    }
+    page
+}
