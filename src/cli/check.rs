@@ -16,7 +16,7 @@ use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
-use crate::diagnostic::{Diagnostic, code};
+use crate::diagnostic::{Diagnostic, Severity, code};
 use crate::finding;
 use crate::golden::{ChangeKind, Changes, Tree};
 use crate::lint::Options;
@@ -43,6 +43,9 @@ pub(super) struct Check {
     /// Compile everything, even where no file has changed since the last clean run; for CI
     #[arg(long)]
     no_cache: bool,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
 }
 
 const NOTHING: &str = "golden was not compared";
@@ -55,6 +58,7 @@ impl Check {
             && !self.deterministic
             && self.as_of.is_none()
             && !self.no_cache
+            && !self.strict
             && let Some((count, artifacts)) = session.recall(&root, Asked::Check(crate::clock::today()))
         {
             session.say(&up_to_date(count))?;
@@ -120,6 +124,9 @@ impl Check {
         for compared in &all {
             count += compared.changes.list.len();
             changes.extend(session.artifacts(&compared.changes));
+        }
+        if self.strict {
+            session.diagnostics.for_each_mut(|diagnostic| diagnostic.severity = Severity::Error);
         }
         let status = match (differs, session.diagnostics.has_errors()) {
             (true, _) => Status::Differs,

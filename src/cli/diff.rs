@@ -167,9 +167,13 @@ impl Diff {
             session.remark(note)?;
         }
         if differs && files.is_empty() {
-            session.remark(
-                "the artifacts are right, but manifest.json or SHA256SUMS is not; run `confwright render`",
-            )?;
+            session.diagnostics.push(
+                Diagnostic::error(
+                    &code::GOLDEN_STALE,
+                    "the artifacts are right, but manifest.json or SHA256SUMS is not",
+                )
+                .hint("run `confwright render` and commit the result"),
+            );
         } else if !differs {
             session.remark("no differences")?;
         }

@@ -96,7 +96,7 @@ codes! {
     GOLDEN_UNKNOWN = "golden::unknown", "A file in the golden tree is no artifact.";
     GOLDEN_MANIFEST = "golden::manifest", "The manifest is missing or broken.";
     GOLDEN_LINK = "golden::link", "A symbolic link stands where the golden tree needs a file or folder.";
-    GOLDEN_DELETES = "golden::deletes", "A render would delete more than half of the golden tree.";
+    GOLDEN_DELETES = "golden::deletes", "A render would delete more than half of a golden tree of ten or more artifacts.";
     GOLDEN_LOCKED = "golden::locked", "Another render is writing the golden tree.";
     GOLDEN_WRITE = "golden::write", "The golden tree cannot be written.";
     GOLDEN_INTERRUPTED = "golden::interrupted", "The render was interrupted; the golden tree is as it was.";

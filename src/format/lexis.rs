@@ -266,12 +266,12 @@ impl Follower {
         for (at, character) in text.char_indices() {
             let start = out.len();
             if !(quote.write)(character, out) {
-                return Err(Refused::character(
-                    at,
-                    character,
-                    &what(character),
-                    &format!("quotes of {}", self.lexis.place),
-                ));
+                let place = format!("quotes of {}", self.lexis.place);
+                let refused = Refused::character(at, character, &what(character), &place);
+                return Err(Refused {
+                    hint: "change the value: these quotes have no way to hold it",
+                    ..refused
+                });
             }
             let more = out.len() - start;
             if quote.limit.is_some_and(|limit| self.quoted + width(&out[start..]) > limit) {
@@ -327,8 +327,14 @@ impl Follower {
                     && text != "-"
                 || !(character.is_whitespace() || (words.allowed)(character));
             if refused {
-                let refused = Refused::character(at, character, &what(character), place);
-                let quotable = !self.lexis.quotes.is_empty() && invisible(character).is_none() && begins;
+                let mut refused = Refused::character(at, character, &what(character), place);
+                if at == 0 && begins && words.leading.contains(character) {
+                    refused.message = format!(
+                        "a value that begins with `{character}` is printed into {place}, where it would say more than a word"
+                    );
+                }
+                let takes = |quote: &Quote| (quote.write)(character, &mut String::new());
+                let quotable = begins && self.lexis.quotes.iter().any(takes);
                 return Err(if quotable { Refused { hint: QUOTE, ..refused } } else { refused });
             }
             before = character;
