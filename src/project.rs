@@ -438,6 +438,12 @@ impl Reader<'_> {
         if folder.as_str().is_empty() && self.diagnostics.len() == before {
             self.value(path.span(self.file), "the root itself cannot be this folder", "name a folder in it");
         }
+        // What git and other programs keep there can be code that they run.
+        if folder.components().any(|part| part.as_str().starts_with('.')) {
+            let message = format!("`{folder}` is a hidden folder, which belongs to other programs");
+            self.value(path.span(self.file), message, "name a folder of its own, such as `golden`");
+            return Utf8PathBuf::new();
+        }
         folder
     }
 

@@ -16,6 +16,7 @@ static LEXIS: Lexis = Lexis {
     place: "dovecot.conf",
     comments: b"#",
     comment_at: CommentAt::Word,
+    directives: false,
     quotes: &[
         Quote {
             open: b'"',

@@ -39,6 +39,7 @@ static LEXIS: Lexis = Lexis {
     place: "haproxy.cfg",
     comments: b"#",
     comment_at: CommentAt::Anywhere,
+    directives: false,
     quotes: &[
         Quote {
             open: b'"',

@@ -37,6 +37,7 @@ const LINES: Lexis = Lexis {
     place: "an INI file",
     comments: b"#;",
     comment_at: CommentAt::Line,
+    directives: false,
     quotes: &[QUOTE],
     escapes: true,
     assigns: true,

@@ -20,6 +20,8 @@ pub(crate) struct Lexis {
     pub(super) comments: &'static [u8],
     /// Where they do.
     pub(super) comment_at: CommentAt,
+    /// Whether what stands first in a comment may be more than a comment.
+    pub(super) directives: bool,
     /// Its quotes.
     pub(super) quotes: &'static [Quote],
     /// Whether a backslash outside of quotes makes the next byte mean nothing.
@@ -135,6 +137,10 @@ pub(super) struct Follower {
     ended: Option<u8>,
     /// Whether the last value was nothing where a word has to be.
     nothing: bool,
+    /// What the word before may not be, if it ends with a value.
+    reserved: &'static [&'static str],
+    /// Whether the comment has nothing but white space so far.
+    bare_comment: bool,
 }
 
 impl Follower {
@@ -149,6 +155,8 @@ impl Follower {
             grouped: 0,
             ended: None,
             nothing: false,
+            reserved: &[],
+            bare_comment: false,
         }
     }
 
@@ -156,6 +164,7 @@ impl Follower {
         self.ended = None;
         match self.place {
             Place::Comment => {
+                self.bare_comment &= byte.is_ascii_whitespace();
                 if byte == b'\n' {
                     self.line_end();
                 }
@@ -191,7 +200,7 @@ impl Follower {
             return;
         }
         if self.begins_comment(byte) {
-            self.place = Place::Comment;
+            (self.place, self.bare_comment) = (Place::Comment, true);
             return;
         }
         self.begin_statement();
@@ -301,19 +310,33 @@ impl Follower {
         }
         out.push_str(text);
         self.before.extend_from_slice(text.as_bytes());
-        (self.place, self.blank) = (Place::Word, false);
+        (self.place, self.blank, self.reserved) = (Place::Word, false, words.reserved);
         Ok(())
+    }
+
+    /// Refuses a word that ends with a value and means something else than a name, whatever it is put together from.
+    fn end_word(&mut self, next: Option<u8>) -> Result<(), Refused> {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let reserved = std::mem::take(&mut self.reserved);
+        let start = self.before.iter().rposition(|byte| !is_name(byte)).map_or(0, |at| at + 1);
+        let word = &self.before[start..];
+        let is_reserved = |known: &&str| known.as_bytes().eq_ignore_ascii_case(word);
+        if next.is_some_and(|byte| is_name(&byte)) || !reserved.iter().any(is_reserved) {
+            return Ok(());
+        }
+        Err(Refused {
+            hint: "change the value, or write the word into the template",
+            ..Refused::value(format!(
+                "`{}` is printed into {}, where it is no name",
+                String::from_utf8_lossy(word),
+                self.lexis.place
+            ))
+        })
     }
 
     /// Refuses a value that would be more than its place has room for.
     fn judge(&self, words: &Words, value: &Emitted<'_>, begins: bool) -> Result<(), Refused> {
         let (text, place) = (value.text, self.lexis.place);
-        if begins && words.reserved.contains(&text) {
-            return Err(Refused {
-                hint: "change the value, or write the word into the template",
-                ..Refused::value(format!("`{text}` is printed into {place}, where it is no name"))
-            });
-        }
         let mut before = if begins { ' ' } else { 'a' };
         for (at, character) in text.char_indices() {
             let refused = invisible(character).is_some()
@@ -383,6 +406,7 @@ impl Writer for Follower {
         if std::mem::take(&mut self.nothing) && self.separates(first) {
             return Err(empty(self.lexis.place));
         }
+        self.end_word(Some(first))?;
         for &byte in text {
             self.step(byte);
         }
@@ -397,6 +421,10 @@ impl Writer for Follower {
             ));
         }
         match self.place {
+            Place::Comment if self.lexis.directives && self.bare_comment => Err(Refused::ambiguous(
+                "a value stands first in a comment, where it could be a directive",
+                "write a word before it",
+            )),
             Place::Comment => {
                 one_line(value.text, "a comment")?;
                 out.push_str(value.text);
@@ -408,7 +436,7 @@ impl Writer for Follower {
     }
 
     fn finish(&mut self) -> Result<(), Refused> {
-        if self.nothing { Err(empty(self.lexis.place)) } else { Ok(()) }
+        if self.nothing { Err(empty(self.lexis.place)) } else { self.end_word(None) }
     }
 }
 

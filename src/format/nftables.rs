@@ -16,6 +16,7 @@ static LEXIS: Lexis = Lexis {
     place: "a rule of nft",
     comments: b"#",
     comment_at: CommentAt::Anywhere,
+    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',

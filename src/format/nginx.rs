@@ -8,7 +8,7 @@ use super::{Fault, Follow, Format};
 pub(super) static FORMAT: Format = Format {
     name: "nginx",
     about: "nginx.conf and its parts",
-    values: "is one word; escaped between quotes; `$` is refused",
+    values: "is one word, and no block or `include`; escaped between quotes; `$` is refused",
     strict: true,
     follow: Follow::Lexis(&LEXIS),
     check: Some(check),
@@ -27,6 +27,7 @@ static LEXIS: Lexis = Lexis {
     place: "nginx's configuration",
     comments: b"#",
     comment_at: CommentAt::Word,
+    directives: false,
     quotes: &[
         QUOTE,
         Quote {
@@ -47,10 +48,29 @@ static LEXIS: Lexis = Lexis {
     assigns: false,
     lines: Lines::Space,
     ends: b";{}",
-    words: |_| &WORD,
+    words: |before| if before.is_empty() { &DIRECTIVE } else { &WORD },
 };
 
-static WORD: Words = Words { allowed: |character| character != '$', leading: "-#~", ..Words::WORD };
+/// What begins with one of these may be an option, a match, or the name of a location that has none.
+static WORD: Words = Words { allowed: |character| character != '$', leading: "-#~=^@", ..Words::WORD };
+
+/// A value begins no block, and reads no file.
+static DIRECTIVE: Words = Words {
+    reserved: &[
+        "include",
+        "load_module",
+        "http",
+        "stream",
+        "mail",
+        "events",
+        "server",
+        "location",
+        "upstream",
+        "if",
+        "map",
+    ],
+    ..Words::NAME
+};
 
 fn check(artifact: &[u8]) -> Result<(), Fault> {
     let list = statements(&LEXIS, artifact)?;

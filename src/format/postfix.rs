@@ -36,6 +36,7 @@ const LINES: Lexis = Lexis {
     place: "a file of Postfix",
     comments: b"#",
     comment_at: CommentAt::Line,
+    directives: false,
     quotes: &[],
     escapes: false,
     assigns: false,

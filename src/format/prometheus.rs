@@ -16,6 +16,7 @@ static LEXIS: Lexis = Lexis {
     place: "a metric",
     comments: b"#",
     comment_at: CommentAt::Line,
+    directives: true,
     quotes: &[Quote {
         open: b'"',
         close: b'"',

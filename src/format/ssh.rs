@@ -1,15 +1,13 @@
 //! The files of OpenSSH: `sshd_config`(5) and `ssh_config`(5), and the files of keys of `sshd`(8).
 
-use super::lexis::{
-    CommentAt, Lexis, Lines, Quote, Statement, Words, backslashed, fault, statements, unexpected,
-};
+use super::lexis::{CommentAt, Lexis, Lines, Quote, Statement, Words, fault, statements, unexpected};
 use super::{Fault, Follow, Format};
 use crate::table::is_ssh_public_key;
 
 pub(super) static CONFIG: Format = Format {
     name: "sshd",
     about: "sshd_config and ssh_config",
-    values: "is one word, and no pattern; escaped between quotes; `%` and `$` are refused",
+    values: "is one plain word, between quotes too, and no pattern, variable or shell text",
     strict: true,
     follow: Follow::Lexis(&CONFIG_LEXIS),
     check: Some(check_config),
@@ -37,12 +35,16 @@ static CONFIG_LEXIS: Lexis = Lexis {
     place: "a configuration of ssh",
     comments: b"#",
     comment_at: CommentAt::Word,
+    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
         escapes: true,
         within: false,
-        write: |character, out| !is_special(character) && backslashed(character, out),
+        write: |character, out| {
+            out.push(character);
+            !is_special(character)
+        },
         limit: None,
     }],
     escapes: true,
@@ -52,13 +54,14 @@ static CONFIG_LEXIS: Lexis = Lexis {
     words: |before| if before.is_empty() { &KEYWORD } else { &WORD },
 };
 
-/// Lists of patterns are divided by commas; `%` and `$` begin what is replaced.
+/// Lists of patterns are divided by commas, `%` and `$` begin what is replaced; and what some keywords take is run by a
+/// shell.
 fn is_special(character: char) -> bool {
-    character.is_control() || matches!(character, ',' | '*' | '?' | '%' | '$')
+    !character.is_alphanumeric()
+        && !matches!(character, '.' | ':' | '/' | '_' | '-' | '@' | '+' | '=' | '[' | ']')
 }
 
-static WORD: Words =
-    Words { allowed: |character| !is_special(character) && character != '\'', leading: "-!=", ..Words::WORD };
+static WORD: Words = Words { allowed: |character| !is_special(character), leading: "-!=+^", ..Words::WORD };
 
 /// A value begins no block.
 static KEYWORD: Words = Words { reserved: &["Host", "Match", "Include"], ..Words::NAME };
@@ -67,6 +70,7 @@ const KEY_FILE: Lexis = Lexis {
     place: "a file of keys",
     comments: b"#",
     comment_at: CommentAt::Line,
+    directives: false,
     quotes: &[],
     escapes: false,
     assigns: false,
@@ -126,8 +130,24 @@ fn key_words(before: &[u8]) -> &'static Words {
     }
 }
 
+/// The types of keys, to which certificates add an end (OpenSSH's PROTOCOL.certkeys).
+const KEY_TYPES: &[&str] = &[
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ssh-dss",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
 fn is_key_type(word: &[u8]) -> bool {
-    [b"ssh-".as_slice(), b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-"].iter().any(|start| word.starts_with(start))
+    let certified = |known: &str| {
+        let name = known.split('@').next().unwrap_or(known);
+        word == format!("{name}-cert-v01@openssh.com").as_bytes()
+    };
+    KEY_TYPES.iter().any(|known| word == known.as_bytes() || certified(known))
 }
 
 fn check_config(artifact: &[u8]) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use super::{Follow, Format};
 pub(super) static FORMAT: Format = Format {
     name: "sudoers",
     about: "sudoers and its parts",
-    values: "is a plain name or path, and never `ALL`",
+    values: "is a plain name or path, and never `ALL`; between quotes, of plain words",
     strict: true,
     follow: Follow::Lexis(&LEXIS),
     check: Some(|artifact| statements(&LEXIS, artifact).map(drop)),
@@ -16,6 +16,7 @@ static LEXIS: Lexis = Lexis {
     place: "sudoers",
     comments: b"#",
     comment_at: CommentAt::Word,
+    directives: true,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
@@ -23,7 +24,7 @@ static LEXIS: Lexis = Lexis {
         within: true,
         write: |character, out| {
             out.push(character);
-            !character.is_control() && !matches!(character, '"' | '\\')
+            character == ' ' || (NAME.allowed)(character)
         },
         limit: None,
     }],

@@ -51,9 +51,11 @@ struct Yaml {
     indent: usize,
     /// The columns of the keys and signs that the text stands behind, and of the line, the outermost first.
     indents: Vec<usize>,
-    /// In a block scalar: the column of the line that opened it, and that of its text, once it is known.
-    opened: usize,
+    /// In a block scalar: the column of the key or sign that it stands behind, and that of its text, once it is known.
+    opened: Option<usize>,
     text: Option<usize>,
+    /// How many `-` or `.` the line begins with: three are the border of a document.
+    border: usize,
     /// The column of the scalar that the line has, and whether it is a value.
     scalar: (usize, bool),
     /// The column from which on the next line goes on with that scalar, if it has no quotes.
@@ -76,8 +78,9 @@ impl Default for Yaml {
             blank: true,
             indent: 0,
             indents: Vec::new(),
-            opened: 0,
+            opened: None,
             text: None,
+            border: 0,
             scalar: (0, false),
             plain: None,
             escaped: false,
@@ -101,6 +104,14 @@ impl Yaml {
             return Err(joined());
         }
         self.colon = false;
+        if matches!(byte, b'-' | b'.') && self.border == self.column {
+            self.border += 1;
+        }
+        let is_border = (self.border, self.column) == (3, 3) && byte.is_ascii_whitespace();
+        if is_border && !matches!(self.place, Place::Single | Place::Double | Place::Block) {
+            (self.place, self.plain) = (Place::Node, None);
+            self.indents.clear();
+        }
         if self.place == (Place::Plain { sign: true }) && byte.is_ascii_whitespace() && self.depth == 0 {
             self.enter(self.scalar.0);
         }
@@ -119,24 +130,28 @@ impl Yaml {
 
     fn line_end(&mut self) {
         if matches!(self.place, Place::Plain { sign: false }) || self.glue {
-            // Behind a key or a sign only what stands further in; alone, what stands further in than the lines around.
-            let (column, _) = self.scalar;
-            let around = self.indents.iter().rev().nth(usize::from(column == self.indent));
-            self.plain = Some(around.map_or(0, |around| around + 1));
+            self.plain = Some(self.around().map_or(0, |around| around + 1));
         } else if !self.blank {
             self.plain = None;
         }
         self.place = match self.place {
             Place::Single | Place::Double => self.place,
             Place::Header => {
-                (self.opened, self.text) = (self.indent, None);
+                self.opened = self.around();
                 Place::Block
             }
             Place::Block => Place::Block,
             // Behind `key:` the node may come in the next line.
             _ => Place::Node,
         };
-        (self.column, self.blank, self.glue, self.escaped) = (0, true, false, false);
+        (self.column, self.border, self.blank, self.glue, self.escaped) = (0, 0, true, false, false);
+    }
+
+    /// The column of the key or sign that the scalar of this line stands behind, or of that of a line around it where it
+    /// stands alone; what goes on with the scalar stands further in.
+    fn around(&self) -> Option<usize> {
+        let (column, _) = self.scalar;
+        self.indents.iter().rev().nth(usize::from(column == self.indent)).copied()
     }
 
     /// What follows stands behind a column.
@@ -151,7 +166,7 @@ impl Yaml {
         self.indent = self.column;
         if self.place == Place::Block {
             let begins = *self.text.get_or_insert(self.column);
-            if self.column < begins || begins <= self.opened && (begins, self.opened) != (0, 0) {
+            if self.column < begins || self.opened.is_some_and(|opened| begins <= opened) {
                 self.place = Place::Node;
             }
         }
@@ -181,6 +196,10 @@ impl Yaml {
                 Place::Double
             }
             (Place::Double, b'"') | (Place::Single, b'\'') => Place::After,
+            (Place::Header, b'1'..=b'9') => {
+                self.text = Some(self.around().unwrap_or_default() + usize::from(byte - b'0'));
+                Place::Header
+            }
             (Place::Comment | Place::Double | Place::Single | Place::Block | Place::Header, _) => self.place,
             (place, b'#') if self.spaced && place != (Place::Plain { sign: true }) => Place::Comment,
             // Two single quotes in single quotes are one.
@@ -207,7 +226,10 @@ impl Yaml {
                 self.depth += 1;
                 Place::Node
             }
-            (Place::Node, b'|' | b'>') => Place::Header,
+            (Place::Node, b'|' | b'>') => {
+                self.text = None;
+                Place::Header
+            }
             (Place::Node, b'&' | b'*' | b'!') => Place::Property,
             (Place::Node, b'-' | b'?' | b':') => Place::Plain { sign: true },
             (Place::Node, _) => Place::Plain { sign: false },
@@ -243,6 +265,14 @@ impl Writer for Yaml {
                 ));
             }
             self.line_start()?;
+        }
+        if self.column == 0
+            && matches!(self.place, Place::Double | Place::Single)
+            && (text.starts_with("---") || text.starts_with("..."))
+        {
+            return Err(Refused::value(
+                "a value that begins a line of a quoted text would be the border of a document",
+            ));
         }
         match self.place {
             Place::Double => write_content(text, out),

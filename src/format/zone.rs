@@ -23,6 +23,7 @@ static LEXIS: Lexis = Lexis {
     place: "a zone",
     comments: b";",
     comment_at: CommentAt::Anywhere,
+    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
@@ -41,7 +42,7 @@ static LEXIS: Lexis = Lexis {
             }
             !character.is_control()
         },
-        limit: Some(255),
+        limit: Some(LONGEST),
     }],
     escapes: true,
     assigns: false,
@@ -58,11 +59,38 @@ static WORD: Words = Words {
     ..Words::WORD
 };
 
+/// How many bytes a character-string may hold.
+const LONGEST: usize = 255;
+
+/// How many bytes a character-string in quotes holds.
+fn length(quoted: &str) -> usize {
+    let (mut rest, mut count) = (quoted.trim_matches('"').as_bytes(), 0);
+    while let [first, behind @ ..] = rest {
+        rest = match (first, behind) {
+            (b'\\', [digits @ ..])
+                if digits.iter().take(3).filter(|byte| byte.is_ascii_digit()).count() == 3 =>
+            {
+                &digits[3..]
+            }
+            (b'\\', [_, behind @ ..]) => behind,
+            _ => behind,
+        };
+        count += 1;
+    }
+    count
+}
+
 fn check(artifact: &[u8]) -> Result<(), Fault> {
     let text = super::utf8(artifact)?;
     for record in statements(&LEXIS, artifact)? {
         if record.word(0).starts_with('$') {
             continue;
+        }
+        if let Some(long) =
+            record.words.iter().find(|word| word.text.starts_with('"') && length(word.text) > LONGEST)
+        {
+            let message = "a character-string holds 255 bytes at most: divide it, `\"…\" \"…\"`".to_owned();
+            return Err(Fault { offset: long.at, message });
         }
         let start = record.at();
         let has_owner = start == 0 || text[..start].ends_with('\n');

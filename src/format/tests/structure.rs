@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use super::{HARMLESS, Kind, adversarial, find, refused, render};
+use super::{HARMLESS, Kind, adversarial, find, refused, render, render_all};
 use crate::format::lexis::statements;
 use crate::format::{FORMATS, Follow};
 
@@ -250,7 +250,7 @@ fn what_lexical_formats_write() {
         ("nginx", "a \"§\" '§';", "a\"b'\\", "a \"a\\\"b'\\\\\" 'a\\\"b\\'\\\\';"),
         ("haproxy", "global\n  a \"§\"\n", "a $b \"c\"", "global\n  a \"a \\$b \\\"c\\\"\"\n"),
         ("zone", "a IN TXT \"§\"\n", "v=1; \"k\\\" é", "a IN TXT \"v=1; \\\"k\\\\\\\" \\195\\169\"\n"),
-        ("sshd", "ForceCommand \"§\"\n", "a \"b\"", "ForceCommand \"a \\\"b\\\"\"\n"),
+        ("sshd", "ForceCommand \"x §\"\n", "a", "ForceCommand \"x a\"\n"),
         ("authorized-keys", "§\n", KEY, &format!("{KEY}\n")),
         (
             "authorized-keys",
@@ -258,7 +258,7 @@ fn what_lexical_formats_write() {
             "a.example",
             "from=\"a.example\" ssh-ed25519 AAAA a.example\n",
         ),
-        ("ssh-known-hosts", "§ x\n", "mx1.example.org", "mx1.example.org x\n"),
+        ("ssh-known-hosts", "§ x\n", "ssh-gw.example.org", "ssh-gw.example.org x\n"),
         ("dovecot", "local_name § {\n}\n", "a.example", "local_name a.example {\n}\n"),
         ("systemd", "[Unit]\nDescription=§\n", "a b; c", "[Unit]\nDescription=a b; c\n"),
         (
@@ -312,6 +312,14 @@ fn what_lexical_formats_refuse() {
         ("sshd", "AllowUsers §\n", "*"),
         ("sshd", "§ x\n", "Match"),
         ("sshd", "AllowUsers §\n", "a b"),
+        ("sshd", "§ x\n", "mAtCh"),
+        ("sshd", "ProxyCommand §\n", ";id"),
+        ("sshd", "Match exec \"test §\"\n", "x; id"),
+        ("sshd", "Ciphers §\n", "+3des-cbc"),
+        ("sudoers", "\"§\" ALL=(ALL) ALL\n", "%users"),
+        ("nginx", "server { § x; }", "include"),
+        ("nginx", "location § { }", "="),
+        ("yaml", "a: \"b\n§\"\n", "--- x"),
         ("authorized-keys", "command=\"§\" ssh-ed25519 AAAA\n", "rm x"),
         ("authorized-keys", "§ ssh-ed25519 AAAA\n", "no-pty,command"),
         ("ssh-known-hosts", "§ ssh-ed25519 AAAA\n", "*"),
@@ -329,6 +337,12 @@ fn what_lexical_formats_refuse() {
         let message = refused(format, template, Kind::Text, value);
         assert!(message.starts_with("format::value: "), "{message}");
     }
+    for (format, template) in [("sudoers", "#§\n"), ("sudoers", "# §\n"), ("prometheus", "#§\nx 1\n")] {
+        assert!(refused(format, template, Kind::Text, "x").starts_with("format::ambiguous: "), "{template}");
+    }
+    // The word is what both make of it.
+    let both = render_all("sudoers", "§§ h=(root) /bin/ls\n", &[(Kind::Text, "AL"), (Kind::Text, "L")]);
+    assert!(both.is_err());
     for format in FORMATS {
         if format.name != "json" && format.name != "shell" {
             for value in ["a\u{0}b", "a\u{1b}b"] {
@@ -361,6 +375,8 @@ fn faults_of_artifacts() {
         ("sudoers", "a ALL=(b) /bin/c, \\\n /bin/d\n"),
         ("sshd", "Host a\n  Port 22\nUser=b\n"),
         ("ssh-known-hosts", &key_of_hosts),
+        ("ssh-known-hosts", &format!("ssh-gw.example.org {KEY}\n")),
+        ("zone", &format!("a IN TXT \"{}\\195\\\"\"\n", "x".repeat(253))),
         ("dovecot", "a = b\nc {\n  d = e\n}\n!include x\n"),
         ("systemd", "[A]\nB=c\\\n d\n"),
         ("ini", "a=b\n[c]\nd\n"),
@@ -410,6 +426,7 @@ fn faults_of_artifacts() {
         ("zone", "a IN A 192.0.2.300\n", 7),
         ("zone", "a IN TXT ( x\n", 13),
         ("zone", "a A 192.0.2.1\n\n\tIN MX mail\n", 16),
+        ("zone", &format!("a IN TXT \"{}\"\n", "x".repeat(256)), 9),
         ("yaml", "a: [b\nc: d\n", 7),
         ("toml", "a = 1\nb = \n", 10),
         ("xml", "<a>\n</b>", 4),
@@ -461,6 +478,13 @@ const YAML: &[&str] = &[
     "a: [\"§\"]\nb: §\n",
     "a: §  # x\n",
     "- a:\n    §\n  b: §\n",
+    "---\n- §\n- b: §\n  c: 1\n",
+    "---\n§: 1\n--- # x\na: §\n",
+    "- a: |\n    § x\n  b: §\n",
+    "a: |2\n    x\n  §\nb: §\n",
+    "- - |\n    §\n  - §\n",
+    "|\n§ x\n",
+    "- a: b\n  §: 1\n",
     "- - §\n  - §\n- §\n",
     "a:\n  - b: §\n    c: [§]\nd: §\n",
 ];
@@ -579,6 +603,16 @@ proptest! {
             && let Some(parts) = xml(&harmless, Some(&value))
         {
             prop_assert_eq!(xml(&text, None), Some(parts), "{:?} {:?}", xml_template, text);
+        }
+    }
+}
+
+#[test]
+fn no_value_stands_in_for_the_text_of_a_block() {
+    for (template, value) in [("- key: |\n  §\n", "evil: true"), ("- - |\n  §\n", "- evil")] {
+        if let Ok(text) = render("yaml", template, Kind::Text, value) {
+            let fault = find("yaml").unwrap().check(text.as_bytes());
+            assert!(fault.is_err() || text.contains('"'), "{text}");
         }
     }
 }
