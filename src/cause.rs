@@ -100,6 +100,8 @@ pub enum CauseKind {
     Order,
     /// The golden file was edited by hand.
     Edited,
+    /// The golden file was deleted by hand.
+    Missing,
     /// Lines of golden that are no longer made; golden does not tell what made them.
     Removed,
     /// Nothing certain can be said: a condition, or text that cannot be traced.
@@ -153,6 +155,7 @@ impl fmt::Display for Reason {
             CauseKind::Order if place.is_empty() => f.write_str("another order"),
             CauseKind::Order => write!(f, "{place}, the order of its rows"),
             CauseKind::Edited => f.write_str("edited by hand"),
+            CauseKind::Missing => f.write_str("deleted by hand"),
             CauseKind::Removed => f.write_str("no longer made"),
             CauseKind::Unknown => f.write_str("not known"),
             CauseKind::TooMuch => f.write_str("too much changed to tell causes apart"),
@@ -171,6 +174,8 @@ pub(crate) struct Differing<'a> {
     pub(crate) kind: ChangeKind,
     /// Whether its golden file was edited by hand.
     pub(crate) edited: bool,
+    /// Whether its golden file is gone, although the manifest lists it.
+    pub(crate) missing: bool,
     /// Whether it is longer than [`LARGEST`] on one side; its bytes may be missing then.
     pub(crate) large: bool,
     /// Its bytes before, and what they are made of, where that is known.
@@ -196,6 +201,7 @@ impl Differing<'_> {
             ChangeKind::Unchanged => return true,
             _ if self.large => CauseKind::TooMuch,
             _ if self.edited => CauseKind::Edited,
+            _ if self.missing => CauseKind::Missing,
             ChangeKind::Changed if number >= ARTIFACTS => CauseKind::TooMuch,
             _ => return false,
         };

@@ -112,6 +112,8 @@ pub struct Change {
     pub bytes: Option<u64>,
     /// Whether what stands in its place was put there by hand.
     pub edited: bool,
+    /// Whether there is no golden file, although the manifest lists it.
+    pub missing: bool,
     /// Whether the golden file's execute bit is not the artifact's.
     pub mode_differs: bool,
     /// The mode that a render gives a golden file with the right bytes, if it has another.
@@ -414,6 +416,7 @@ impl Tree {
                 sha256: None,
                 bytes: None,
                 edited: foreign,
+                missing: false,
                 mode_differs: false,
                 sets_mode: None,
             });
@@ -442,6 +445,7 @@ impl Tree {
                 sha256: Some(outcome.entry.sha256),
                 bytes: Some(outcome.entry.bytes),
                 edited: foreign || link.is_some() || obstacle.is_some(),
+                missing: change == ChangeKind::Created && self.manifest.get(path).is_some(),
                 mode_differs: outcome
                     .old
                     .as_ref()

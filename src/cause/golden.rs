@@ -485,7 +485,8 @@ pub(super) fn of_inputs(resolver: &Resolver<'_>, inputs: &[Input]) -> Vec<Reason
 
 /// Artifacts that are missing: those of a row that is new, or has another path now; the others are newly declared.
 fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found) {
-    let missing = files.iter().filter(|file| file.kind == ChangeKind::Created);
+    let is_new = |file: &&Differing<'_>| file.kind == ChangeKind::Created && !file.missing;
+    let missing = files.iter().filter(is_new);
     let missing: Vec<&Resolver<'_>> = missing.filter_map(|file| file.new.as_ref()).collect();
     // Of each declaration and of each instance of a target, how many artifacts are missing, and how many there are.
     let mut declared: HashMap<(&str, Span), (usize, usize)> = HashMap::new();
@@ -507,7 +508,7 @@ fn created(files: &[Differing<'_>], unchanged: &Unchanged<'_>, found: &mut Found
     let deleted: HashSet<(&str, &str)> = deleted.map(|file| (file.environment, file.target)).collect();
     let are_all = |counts: Option<&(usize, usize)>| counts.is_some_and(|(missing, all)| missing == all);
     for (number, file) in files.iter().enumerate() {
-        let is_meant = file.kind == ChangeKind::Created && !file.edited && !file.large;
+        let is_meant = is_new(&file) && !file.edited && !file.large;
         let Some(new) = file.new.as_ref().filter(|_| is_meant) else { continue };
         let (name, span) = (new.environment.name.as_str(), new.planned.span);
         let instance = (name, &*new.planned.target);

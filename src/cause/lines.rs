@@ -167,6 +167,7 @@ mod tests {
             target: "",
             kind: crate::golden::ChangeKind::Changed,
             edited: false,
+            missing: false,
             large: false,
             before: before.as_bytes(),
             old: None,

@@ -317,6 +317,8 @@ struct FileDifference {
     target: String,
     kind: ChangeKind,
     edited: bool,
+    /// Whether the golden file is gone, although its manifest lists it.
+    missing: bool,
     /// The permission bits before and after, where they differ.
     modes: Option<(u32, u32)>,
     /// Whether one of the contents is so long that causes are not looked for.
@@ -352,6 +354,7 @@ impl FileDifference {
             target: &self.target,
             kind: self.kind,
             edited: self.edited,
+            missing: self.missing,
             large: self.large,
             before: &self.old,
             old,
@@ -405,6 +408,7 @@ fn difference<'a>(
         target,
         kind: change.change,
         edited: change.edited,
+        missing: change.missing,
         modes: change.mode_differs.then(|| {
             let executable = planned.is_some_and(|planned| planned.mode & 0o100 != 0);
             if executable { (0o644, 0o755) } else { (0o755, 0o644) }

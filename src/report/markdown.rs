@@ -181,6 +181,7 @@ fn meaning(reason: &Reason) -> String {
         CauseKind::Declaration => "declared otherwise".into(),
         CauseKind::Order => "the rows stand in another order".into(),
         CauseKind::Edited => "golden was edited by hand".into(),
+        CauseKind::Missing => "golden was deleted by hand".into(),
         CauseKind::Removed => "no longer made".into(),
         CauseKind::Unknown => "not known".into(),
         CauseKind::TooMuch => "too much changed to tell causes apart".into(),

@@ -171,6 +171,7 @@ impl Diff {
                 target: shown.planned.target.to_string(),
                 kind: change,
                 edited: false,
+                missing: false,
                 modes,
                 large: [&old_print, &print].into_iter().flatten().any(|(_, bytes)| *bytes > LARGEST as u64),
                 about: declared.and_then(|declared| declared.about.clone()),
