@@ -121,6 +121,7 @@ enum Place {
 }
 
 /// Goes through the text of an artifact.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Follower {
     lexis: &'static Lexis,
     place: Place,

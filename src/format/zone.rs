@@ -67,11 +67,7 @@ fn length(quoted: &str) -> usize {
     let (mut rest, mut count) = (quoted.trim_matches('"').as_bytes(), 0);
     while let [first, behind @ ..] = rest {
         rest = match (first, behind) {
-            (b'\\', [digits @ ..])
-                if digits.iter().take(3).filter(|byte| byte.is_ascii_digit()).count() == 3 =>
-            {
-                &digits[3..]
-            }
+            (b'\\', [a, b, c, behind @ ..]) if [a, b, c].iter().all(|byte| byte.is_ascii_digit()) => behind,
             (b'\\', [_, behind @ ..]) => behind,
             _ => behind,
         };
