@@ -98,8 +98,13 @@ impl<'a> Builder<'a> {
         expression: &'a Expression,
         scope: &Scope<'a>,
     ) -> Built<Expr> {
+        self.asking(|builder| builder.truth(template, expression, scope))
+    }
+
+    /// Builds what is asked for a decision only.
+    fn asking(&mut self, build: impl FnOnce(&mut Self) -> Built<Expr>) -> Built<Expr> {
         let before = std::mem::replace(&mut self.asked, true);
-        let built = self.truth(template, expression, scope);
+        let built = build(self);
         self.asked = before;
         built
     }
@@ -238,7 +243,8 @@ impl<'a> Builder<'a> {
                         text.push_str(before);
                         let variable = VARIABLES[parts.len()];
                         text.push_str(variable);
-                        parts.push((variable.into(), self.condition_value(template, bound, scope)?));
+                        let value = self.asking(|builder| builder.expression(template, bound, scope))?;
+                        parts.push((variable.into(), value));
                     }
                     text.push_str(behind);
                 }
@@ -416,21 +422,9 @@ impl<'a> Builder<'a> {
             return Err(Declined("an attribute without a name"));
         };
         let base = self.expression(template, base, scope)?;
-        let index = self.condition_value(template, index, scope)?;
+        // It only decides which value is meant.
+        let index = self.asking(|builder| builder.expression(template, index, scope))?;
         Ok(Expr::Index { sides: Box::new([base, index]), optional: *optional })
-    }
-
-    /// An expression that only decides which value is meant.
-    fn condition_value(
-        &mut self,
-        template: usize,
-        expression: &'a Expression,
-        scope: &Scope<'a>,
-    ) -> Built<Expr> {
-        let before = std::mem::replace(&mut self.asked, true);
-        let built = self.expression(template, expression, scope);
-        self.asked = before;
-        built
     }
 
     /// What a variable stands for, as a value.
