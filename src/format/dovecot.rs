@@ -1,6 +1,6 @@
 //! dovecot.conf: settings and sections, each in a line of its own.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, backslashed, balanced, fault, statements};
+use super::lexis::{CommentAt, Lexis, Quote, Words, backslashed, balanced, fault, statements};
 use super::{Fault, Follow, Format};
 
 pub(super) static FORMAT: Format = Format {
@@ -14,9 +14,7 @@ pub(super) static FORMAT: Format = Format {
 
 static LEXIS: Lexis = Lexis {
     place: "dovecot.conf",
-    comments: b"#",
     comment_at: CommentAt::Word,
-    directives: false,
     quotes: &[
         Quote {
             open: b'"',
@@ -42,9 +40,9 @@ static LEXIS: Lexis = Lexis {
     ],
     escapes: true,
     assigns: true,
-    lines: Lines::End,
     ends: b"{}",
     words: |before| if before.is_empty() { &Words::NAME } else { &WORD },
+    ..Lexis::LINES
 };
 
 /// `$` and `%` begin variables, `<` reads a file.

@@ -1,7 +1,7 @@
 //! haproxy.cfg: lines of words, in sections that a keyword at the start of a line begins (its
 //! configuration manual, 2.2).
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, backslashed, fault, statements};
+use super::lexis::{CommentAt, Lexis, Quote, Words, backslashed, fault, statements};
 use super::{Fault, Follow, Format};
 
 pub(super) static FORMAT: Format = Format {
@@ -37,9 +37,7 @@ const SECTIONS: &[&str] = &[
 
 static LEXIS: Lexis = Lexis {
     place: "haproxy.cfg",
-    comments: b"#",
     comment_at: CommentAt::Anywhere,
-    directives: false,
     quotes: &[
         Quote {
             open: b'"',
@@ -67,10 +65,8 @@ static LEXIS: Lexis = Lexis {
         },
     ],
     escapes: true,
-    assigns: false,
-    lines: Lines::End,
-    ends: b"",
     words: |before| if before.is_empty() { &KEYWORD } else { &WORD },
+    ..Lexis::LINES
 };
 
 /// `%` begins a variable of a log's format, `,` another argument of a fetch, parentheses hold them.

@@ -1,6 +1,6 @@
 //! Sections of names and values: units of systemd (systemd.syntax(7)), and the many others, which agree on little.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, backslashed, fault, statements};
+use super::lexis::{Lexis, Quote, Words, backslashed, fault, statements};
 use super::{Fault, Follow, Format};
 
 pub(super) static SYSTEMD: Format = Format {
@@ -36,14 +36,11 @@ const QUOTE: Quote = Quote {
 const LINES: Lexis = Lexis {
     place: "an INI file",
     comments: b"#;",
-    comment_at: CommentAt::Line,
-    directives: false,
     quotes: &[QUOTE],
     escapes: true,
     assigns: true,
-    lines: Lines::End,
-    ends: b"",
     words: |before| words(before, &INI_VALUE),
+    ..Lexis::LINES
 };
 
 static INI_LEXIS: Lexis = Lexis { ..LINES };

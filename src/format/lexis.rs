@@ -36,6 +36,22 @@ pub(crate) struct Lexis {
     pub(super) words: fn(before: &[u8]) -> &'static Words,
 }
 
+impl Lexis {
+    /// Statements in lines of their own, with comments behind `#` that fill a line, without quotes and escapes.
+    pub(super) const LINES: Self = Self {
+        place: "a file",
+        comments: b"#",
+        comment_at: CommentAt::Line,
+        directives: false,
+        quotes: &[],
+        escapes: false,
+        assigns: false,
+        lines: Lines::End,
+        ends: b"",
+        words: |_| &Words::WORD,
+    };
+}
+
 /// Where a byte begins a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CommentAt {

@@ -1,6 +1,6 @@
 //! Rules for nft(8): statements in blocks, ended by lines or `;`. Its strings have no escapes.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, balanced, statements};
+use super::lexis::{CommentAt, Lexis, Quote, Words, balanced, statements};
 use super::{Follow, Format};
 
 pub(super) static FORMAT: Format = Format {
@@ -14,9 +14,7 @@ pub(super) static FORMAT: Format = Format {
 
 static LEXIS: Lexis = Lexis {
     place: "a rule of nft",
-    comments: b"#",
     comment_at: CommentAt::Anywhere,
-    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
@@ -29,10 +27,9 @@ static LEXIS: Lexis = Lexis {
         limit: None,
     }],
     escapes: true,
-    assigns: false,
-    lines: Lines::End,
     ends: b";{}",
     words: |_| &WORD,
+    ..Lexis::LINES
 };
 
 /// An address, a prefix, a range, a number or a name.

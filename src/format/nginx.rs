@@ -25,9 +25,7 @@ const QUOTE: Quote = Quote {
 
 static LEXIS: Lexis = Lexis {
     place: "nginx's configuration",
-    comments: b"#",
     comment_at: CommentAt::Word,
-    directives: false,
     quotes: &[
         QUOTE,
         Quote {
@@ -45,10 +43,10 @@ static LEXIS: Lexis = Lexis {
         },
     ],
     escapes: true,
-    assigns: false,
     lines: Lines::Space,
     ends: b";{}",
     words: |before| if before.is_empty() { &DIRECTIVE } else { &WORD },
+    ..Lexis::LINES
 };
 
 /// What begins with one of these may be an option, a match, or the name of a location that has none.

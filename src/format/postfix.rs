@@ -2,7 +2,7 @@
 //!
 //! A line that begins with white space goes on with the statement before it. Comments are whole lines.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Statement, Words, fault, statements, unexpected};
+use super::lexis::{Lexis, Lines, Quote, Statement, Words, fault, statements, unexpected};
 use super::{Fault, Follow, Format};
 
 pub(super) static MAIN: Format = Format {
@@ -32,18 +32,8 @@ pub(super) static MAP: Format = Format {
     check: Some(check_map),
 };
 
-const LINES: Lexis = Lexis {
-    place: "a file of Postfix",
-    comments: b"#",
-    comment_at: CommentAt::Line,
-    directives: false,
-    quotes: &[],
-    escapes: false,
-    assigns: false,
-    lines: Lines::Continued,
-    ends: b"",
-    words: |_| &Words::WORD,
-};
+const LINES: Lexis =
+    Lexis { place: "a file of Postfix", lines: Lines::Continued, words: |_| &Words::WORD, ..Lexis::LINES };
 
 pub(crate) static MAIN_LEXIS: Lexis = Lexis {
     place: "main.cf",

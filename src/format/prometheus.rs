@@ -1,6 +1,6 @@
 //! Prometheus' text exposition, as the node exporter's text files have it: samples with labels, and comments.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, fault, statements};
+use super::lexis::{Lexis, Quote, Words, fault, statements};
 use super::{Fault, Follow, Format};
 
 pub(super) static FORMAT: Format = Format {
@@ -14,8 +14,6 @@ pub(super) static FORMAT: Format = Format {
 
 static LEXIS: Lexis = Lexis {
     place: "a metric",
-    comments: b"#",
-    comment_at: CommentAt::Line,
     directives: true,
     quotes: &[Quote {
         open: b'"',
@@ -32,11 +30,8 @@ static LEXIS: Lexis = Lexis {
         },
         limit: None,
     }],
-    escapes: false,
-    assigns: false,
-    lines: Lines::End,
-    ends: b"",
     words: |before| if before.is_empty() || is_in_labels(before) { &NAME } else { &NUMBER },
+    ..Lexis::LINES
 };
 
 static NAME: Words = Words {

@@ -1,6 +1,6 @@
 //! The files of OpenSSH: `sshd_config`(5) and `ssh_config`(5), and the files of keys of `sshd`(8).
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Statement, Words, fault, statements, unexpected};
+use super::lexis::{CommentAt, Lexis, Quote, Statement, Words, fault, statements, unexpected};
 use super::{Fault, Follow, Format};
 use crate::table::is_ssh_public_key;
 
@@ -33,9 +33,7 @@ pub(super) static KNOWN_HOSTS: Format = Format {
 
 static CONFIG_LEXIS: Lexis = Lexis {
     place: "a configuration of ssh",
-    comments: b"#",
     comment_at: CommentAt::Word,
-    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
@@ -49,9 +47,8 @@ static CONFIG_LEXIS: Lexis = Lexis {
     }],
     escapes: true,
     assigns: true,
-    lines: Lines::End,
-    ends: b"",
     words: |before| if before.is_empty() { &KEYWORD } else { &WORD },
+    ..Lexis::LINES
 };
 
 /// Lists of patterns are divided by commas, `%` and `$` begin what is replaced; and what some keywords take is run by a
@@ -66,18 +63,7 @@ static WORD: Words = Words { allowed: |character| !is_special(character), leadin
 /// A value begins no block.
 static KEYWORD: Words = Words { reserved: &["Host", "Match", "Include"], ..Words::NAME };
 
-const KEY_FILE: Lexis = Lexis {
-    place: "a file of keys",
-    comments: b"#",
-    comment_at: CommentAt::Line,
-    directives: false,
-    quotes: &[],
-    escapes: false,
-    assigns: false,
-    lines: Lines::End,
-    ends: b"",
-    words: key_words,
-};
+const KEY_FILE: Lexis = Lexis { place: "a file of keys", words: key_words, ..Lexis::LINES };
 
 static KNOWN_HOSTS_LEXIS: Lexis = Lexis { ..KEY_FILE };
 

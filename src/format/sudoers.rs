@@ -1,6 +1,6 @@
 //! sudoers(5): what is no name of a user, host or command can say who may do what, so a value is a plain name.
 
-use super::lexis::{CommentAt, Lexis, Lines, Quote, Words, statements};
+use super::lexis::{CommentAt, Lexis, Quote, Words, statements};
 use super::{Follow, Format};
 
 pub(super) static FORMAT: Format = Format {
@@ -14,7 +14,6 @@ pub(super) static FORMAT: Format = Format {
 
 static LEXIS: Lexis = Lexis {
     place: "sudoers",
-    comments: b"#",
     comment_at: CommentAt::Word,
     directives: true,
     quotes: &[Quote {
@@ -29,10 +28,8 @@ static LEXIS: Lexis = Lexis {
         limit: None,
     }],
     escapes: true,
-    assigns: false,
-    lines: Lines::End,
-    ends: b"",
     words: |_| &NAME,
+    ..Lexis::LINES
 };
 
 /// No comma, which goes on with a list; none of `! = : ( ) % + * ?`, which say more than a name.

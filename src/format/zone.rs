@@ -23,7 +23,6 @@ static LEXIS: Lexis = Lexis {
     place: "a zone",
     comments: b";",
     comment_at: CommentAt::Anywhere,
-    directives: false,
     quotes: &[Quote {
         open: b'"',
         close: b'"',
@@ -45,10 +44,9 @@ static LEXIS: Lexis = Lexis {
         limit: Some(LONGEST),
     }],
     escapes: true,
-    assigns: false,
     lines: Lines::Grouped,
-    ends: b"",
     words: |_| &WORD,
+    ..Lexis::LINES
 };
 
 /// A name, an address or a number; `@` is the origin, `$` begins a directive.
