@@ -15,6 +15,7 @@ mod interrupts;
 mod lint;
 mod long;
 mod merge;
+mod mistakes;
 mod new;
 mod properties;
 mod revisions;
