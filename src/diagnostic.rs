@@ -185,15 +185,17 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// All of them, in the order of their places (path, then position), without repetitions.
+    /// All of them, in the order of their first places (path, then position), without repetitions; what has one place and
+    /// one code is in the order of the other places.
     pub fn sorted(&self, sources: &Sources) -> Vec<Diagnostic> {
         let mut list = self.list.clone();
         list.sort_by_cached_key(|diagnostic| {
-            let place = diagnostic.labels.first().map(|label| match &label.place {
+            let mut places = diagnostic.labels.iter().map(|label| match &label.place {
                 Place::Span(span) => (sources.file(span.file).path().to_owned(), span.start),
                 Place::File(path) => (path.clone(), 0),
             });
-            (place, diagnostic.severity, diagnostic.code.clone(), diagnostic.message.clone())
+            let (first, others) = (places.next(), places.collect::<Vec<_>>());
+            (first, diagnostic.severity, diagnostic.code.clone(), others, diagnostic.message.clone())
         });
         list.dedup();
         list

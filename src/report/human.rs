@@ -1,6 +1,7 @@
 //! Diagnostics for people: the message, the source line with a caret, at each of its places.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -22,6 +23,13 @@ const LINES: usize = 5;
 /// How many characters of a message are shown: it may quote a cell of many megabytes.
 const MESSAGE: usize = 1000;
 
+/// Of more than so many of one kind at one place, the first few are shown with their places; the rest has a line each.
+const MANY: usize = 8;
+const SHOWN: usize = 3;
+
+/// So many lines there are for the rest.
+const LISTED: usize = 20;
+
 /// Begins a stand-in for a path; [`visible`] lets no such character through from a source.
 const MARK: char = '\u{f0000}';
 
@@ -31,14 +39,71 @@ const MARK: char = '\u{f0000}';
 /// and messages is made visible first.
 pub fn human(out: &mut dyn Write, sources: &Sources, list: &[Diagnostic], styled: bool) -> io::Result<()> {
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() }.term_width(DEFAULT_TERM_WIDTH);
-    for diagnostic in list {
-        let excerpts: Vec<Option<Excerpt>> =
-            diagnostic.labels.iter().map(|label| Excerpt::of(sources, &label.place)).collect();
-        let groups = groups(diagnostic, &excerpts);
-        let text = renderer.render(&groups);
-        writeln!(out, "{}\n", with_places(&text, sources, &diagnostic.labels).trim_end())?;
+    for (kind, alike) in kinds(list) {
+        let (shown, rest) = alike.split_at(if alike.len() > MANY { SHOWN } else { alike.len() });
+        for diagnostic in shown {
+            let excerpts: Vec<Option<Excerpt>> =
+                diagnostic.labels.iter().map(|label| Excerpt::of(sources, &label.place)).collect();
+            let text = renderer.render(&groups(diagnostic, &excerpts));
+            writeln!(out, "{}\n", with_places(&text, sources, &diagnostic.labels).trim_end())?;
+        }
+        if let Some(first) = rest.first() {
+            let title = level(first).primary_title(format!("{} more of this kind", rest.len()));
+            writeln!(out, "{}", renderer.render(&[Group::with_title(title.id(first.code.as_ref()))]))?;
+        }
+        for diagnostic in rest.iter().take(LISTED) {
+            writeln!(out, "  {}", line(sources, diagnostic, kind))?;
+        }
+        match rest.len().saturating_sub(LISTED) {
+            0 if rest.is_empty() => {}
+            0 => writeln!(out)?,
+            more => writeln!(out, "  and {more} more, which `--format json` lists\n")?,
+        }
     }
     Ok(())
+}
+
+/// Diagnostics of one code that share a place, such as a line of a template that goes wrong for each row; each of these
+/// kinds stands where its first one does.
+fn kinds(list: &[Diagnostic]) -> Vec<(Option<&Place>, Vec<&Diagnostic>)> {
+    let mut sharing: HashMap<(&str, &Place), usize> = HashMap::new();
+    for diagnostic in list {
+        for place in spans(diagnostic).collect::<HashSet<_>>() {
+            *sharing.entry((&diagnostic.code, place)).or_default() += 1;
+        }
+    }
+    let mut kinds: Vec<(Option<&Place>, Vec<&Diagnostic>)> = Vec::new();
+    let mut known: HashMap<(&str, &Place), usize> = HashMap::new();
+    for diagnostic in list {
+        let number = |place: &&Place| sharing.get(&(diagnostic.code.as_ref(), *place)).copied().unwrap_or(0);
+        let place = spans(diagnostic).max_by_key(number).filter(|place| number(place) > MANY);
+        let key = place.map(|place| (diagnostic.code.as_ref(), place));
+        match key.and_then(|key| known.get(&key)) {
+            Some(at) => kinds[*at].1.push(diagnostic),
+            None => {
+                known.extend(key.map(|key| (key, kinds.len())));
+                kinds.push((place, vec![diagnostic]));
+            }
+        }
+    }
+    kinds
+}
+
+/// The places of a diagnostic that are not whole files.
+fn spans(diagnostic: &Diagnostic) -> impl Iterator<Item = &Place> {
+    diagnostic.labels.iter().map(|label| &label.place).filter(|place| matches!(place, Place::Span(_)))
+}
+
+/// A diagnostic as a line: its place, which is not the one that it shares with others, and the message.
+fn line(sources: &Sources, diagnostic: &Diagnostic, shared: Option<&Place>) -> String {
+    let own = |label: &&Label| matches!(label.place, Place::Span(_)) && Some(&label.place) != shared;
+    let label = diagnostic.labels.iter().rfind(own).or(diagnostic.labels.first());
+    let place = label.map(|label| match super::locate(sources, &label.place) {
+        (path, Some(position)) => format!("{path}:{position}: "),
+        (path, None) => format!("{path}: "),
+    });
+    let line = place.unwrap_or_default() + &shown(&diagnostic.message);
+    line.chars().filter_map(visible).collect()
 }
 
 /// Marks in one line of a file, each with what to say of it.
@@ -101,13 +166,16 @@ pub fn closing(out: &mut dyn Write, list: &[Diagnostic], outcome: &str, styled: 
     writeln!(out, "{}", renderer.render(&[Group::with_title(level.primary_title(parts.join(", ")))]))
 }
 
-/// The message with its first place and the hints, then a note for each further place.
-fn groups<'a>(diagnostic: &'a Diagnostic, excerpts: &'a [Option<Excerpt>]) -> Vec<Group<'a>> {
-    let level = match diagnostic.severity {
+fn level(diagnostic: &Diagnostic) -> Level<'static> {
+    match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
-    };
-    let title = level.primary_title(shown(&diagnostic.message)).id(diagnostic.code.as_ref());
+    }
+}
+
+/// The message with its first place and the hints, then a note for each further place.
+fn groups<'a>(diagnostic: &'a Diagnostic, excerpts: &'a [Option<Excerpt>]) -> Vec<Group<'a>> {
+    let title = level(diagnostic).primary_title(shown(&diagnostic.message)).id(diagnostic.code.as_ref());
     let mut groups = vec![Group::with_title(title)];
     for (at, (label, excerpt)) in diagnostic.labels.iter().zip(excerpts).enumerate() {
         let mut text = shown(&label.text);
@@ -334,6 +402,33 @@ mod tests {
         let mut out = Vec::new();
         human(&mut out, sources, list, false).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn many_of_one_kind_have_a_line_each() {
+        let (mut sources, data) = sources("1\n".repeat(40));
+        let template = sources.add("main.cf.tera", &b"{{ row.ip }}"[..]);
+        let wrong = |row: usize| {
+            Diagnostic::error(&code::TEMPLATE_RENDER, format!("row {row}"))
+                .at(Span::new(template, 3..9), "here")
+                .at(Span::new(data, 2 * row..2 * row + 1), "for this row")
+        };
+        let few: Vec<Diagnostic> = (0..MANY).map(wrong).collect();
+        assert!(!text(&sources, &few).contains("of this kind"));
+        let mut list: Vec<Diagnostic> = (0..30).map(wrong).collect();
+        // What stands alone is shown, and so is another kind at the place.
+        list.insert(9, Diagnostic::error(&code::TABLE_TYPE, "other").at(Span::new(template, 3..9), ""));
+        let text = text(&sources, &list);
+        assert_eq!(text.matches(" --> main.cf.tera:1:4").count(), SHOWN + 1, "{text}");
+        assert!(
+            text.contains("error[template::render]: 27 more of this kind\n  data/mx.csv:4:1: row 3\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  data/mx.csv:23:1: row 22\n  and 7 more, which `--format json` lists\n\n"),
+            "{text}"
+        );
+        assert!(text.contains("error[table::type]: other"), "{text}");
     }
 
     fn at(bytes: impl AsRef<[u8]>, range: Range<usize>) -> String {
