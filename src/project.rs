@@ -154,7 +154,7 @@ pub struct Project {
     pub templates: Utf8PathBuf,
     /// The environments; a project that names none has one, called "".
     ///
-    /// All have tables and targets of the same names.
+    /// Sorted by name, as their golden trees are; all have tables and targets of the same names.
     pub environments: Vec<Environment>,
     /// What must hold beyond the types.
     pub rules: Vec<Rule>,
@@ -346,10 +346,11 @@ fn read(world: &dyn World, sources: &mut Sources, diagnostics: &mut Diagnostics)
     let base = (Located { value: String::new(), span: Span::new(file, 0..0) }, EnvironmentSection::default());
     let named = environments.iter().map(|(name, section)| (name, &section.value));
     let alone = environments.is_empty().then_some((&base.0, &base.1));
-    let environments = named
+    let mut environments = named
         .chain(alone)
         .map(|(name, section)| reader.environment(name, section, &tables, &values, &instances))
         .collect::<Vec<_>>();
+    environments.sort_by(|left, right| left.name.cmp(&right.name));
     for table in environments.iter().flat_map(|environment| environment.tables.values()) {
         reader.outside(&golden, &table.source);
         reader.local_outside(&golden, table.columns.iter().flatten().map(|(_, column)| column));
@@ -947,8 +948,8 @@ port = "port"
 
         let names: Vec<_> =
             project.environments.iter().map(|environment| environment.name.as_str()).collect();
-        assert_eq!(names, ["prod", "lab"]);
-        let [prod, lab] = &project.environments[..] else { panic!("two environments") };
+        assert_eq!(names, ["lab", "prod"]);
+        let [lab, prod] = &project.environments[..] else { panic!("two environments") };
         let tables: Vec<_> = prod.tables.keys().map(String::as_str).collect();
         assert_eq!(tables, ["hosts", "mx_eu", "mx"]);
         assert_eq!(prod.tables["mx"].source.value, "data/mx.csv");

@@ -286,10 +286,10 @@ fn headers() {
                    sum = { expr = 'x' } } }";
     assert_eq!(
         faults(columns, "mx.csv", "adress,sum\n1,2\n"),
-        "table::column mx.csv:1:1-10 the column `port` of the table `mx` is missing\n  it is not in this header\n  \
-         confwright.toml:1:57-4 it is declared here\n\
-         table::column mx.csv:1:1-6 the table `mx` has no column `adress`\n  this column is not declared\n  \
+        "table::column mx.csv:1:1-6 the table `mx` has no column `adress`\n  this column is not declared\n  \
          confwright.toml:1:1-2 the table is declared here\n  hint: did you mean `address`?\n\
+         table::column mx.csv:1:1-10 the column `port` of the table `mx` is missing\n  it is not in this header\n  \
+         confwright.toml:1:57-4 it is declared here\n\
          table::column mx.csv:1:8-3 the column `sum` is derived, so it cannot be in the source too\n  this column\n  \
          confwright.toml:1:100-3 its `expr` is declared here\n"
     );
