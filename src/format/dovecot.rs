@@ -14,7 +14,7 @@ pub(super) static FORMAT: Format = Format {
 
 static LEXIS: Lexis = Lexis {
     place: "dovecot.conf",
-    comment_at: CommentAt::Word,
+    comment_at: CommentAt::Anywhere,
     quotes: &[
         Quote {
             open: b'"',

@@ -60,7 +60,10 @@ static WORD: Words = Words {
 /// How many bytes a character-string may hold.
 const LONGEST: usize = 255;
 
-/// How many bytes a character-string in quotes holds.
+/// The records that are character-strings, in quotes or not.
+const TEXTS: &[&str] = &["TXT", "SPF", "HINFO"];
+
+/// How many bytes a character-string holds, in quotes or not.
 fn length(quoted: &str) -> usize {
     let (mut rest, mut count) = (quoted.trim_matches('"').as_bytes(), 0);
     while let [first, behind @ ..] = rest {
@@ -80,9 +83,13 @@ fn check(artifact: &[u8]) -> Result<(), Fault> {
         if record.word(0).starts_with('$') {
             continue;
         }
-        if let Some(long) =
-            record.words.iter().find(|word| word.text.starts_with('"') && length(word.text) > LONGEST)
-        {
+        let text_from =
+            record.words.iter().position(|word| TEXTS.contains(&&*word.text.to_ascii_uppercase()));
+        let is_string = |number: usize| text_from.is_some_and(|from| number > from);
+        let mut words = record.words.iter().enumerate();
+        if let Some((_, long)) = words.find(|(number, word)| {
+            (word.text.starts_with('"') || is_string(*number)) && length(word.text) > LONGEST
+        }) {
             let message = "a character-string holds 255 bytes at most: divide it, `\"…\" \"…\"`".to_owned();
             return Err(Fault { offset: long.at, message });
         }
