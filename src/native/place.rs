@@ -117,10 +117,7 @@ fn named(line: &str) -> Option<At> {
 pub(super) fn only_line(text: &[u8], message: &str) -> Option<usize> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let only = |word: &str| {
-        let mut found = lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| memchr::memmem::find(line, word.as_bytes()).is_some());
+        let mut found = lines.iter().enumerate().filter(|(_, line)| holds(line, word));
         found.next().filter(|_| found.next().is_none()).map(|(number, _)| number + 1)
     };
     let word = message.split_whitespace().next_back()?;
@@ -131,6 +128,15 @@ pub(super) fn only_line(text: &[u8], message: &str) -> Option<usize> {
     }
     let name = word.split_once('=').map(|(name, _)| name).filter(|name| name.len() > 2);
     only(word).or_else(|| only(name?))
+}
+
+/// Whether a line holds a word, and not only as a part of another.
+fn holds(line: &[u8], word: &str) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    memchr::memmem::find_iter(line, word).any(|at| {
+        let (before, behind) = (&line[..at], &line[at + word.len()..]);
+        !before.last().is_some_and(is_of_word) && !behind.first().is_some_and(is_of_word)
+    })
 }
 
 /// The bytes of a line, counted from 1, without the blanks around it, or from one of its columns on. Behind the last line,
@@ -225,6 +231,8 @@ mod tests {
         assert_eq!(only_line(text, "unused parameter: foo=other"), None);
         assert_eq!(only_line(text, "unused parameter: smtp_y=1"), Some(3));
         assert_eq!(only_line(text, "parameter \"smtp_x\"."), Some(2));
+        assert_eq!(only_line(text, "unused parameter: x=1"), None);
+        assert_eq!(only_line(b"ip=192.0.2.1\nip=192.0.2.17\n", "unused: ip=192.0.2.1"), Some(1));
         assert_eq!(only_line(text, "what is bar"), None);
         assert_eq!(only_line(text, ""), None);
     }
