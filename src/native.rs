@@ -1,8 +1,8 @@
 //! Native checks: programs of this machine that judge what was rendered, and what they say told at its origin.
 //!
 //! Each check has a private copy of what its instance makes, rendered for it, and nothing else of the project but the
-//! files of its target that its command names. It is run by [`process`], if [`trust`] has it that it may be. The places
-//! that its output names are found by [`place`].
+//! files of its target that its command names. It is run by `process`, if `trust` has it that it may be. The places
+//! that its output names are found by `place`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
