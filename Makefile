@@ -40,6 +40,7 @@ e2e: build
 	scripts/or-skip tests/e2e/formats
 	scripts/or-skip tests/e2e/formats --self-test
 	scripts/or-skip tests/e2e/nginx
+	scripts/or-skip tests/e2e/native
 	scripts/or-skip tests/e2e/nginx --self-test
 	scripts/or-skip tests/e2e/postfix
 	scripts/or-skip tests/e2e/postfix --self-test

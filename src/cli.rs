@@ -9,13 +9,16 @@ mod lint;
 mod list;
 mod man;
 mod merge_driver;
+mod native;
 mod new;
 mod progress;
 mod render;
 mod schema;
 mod session;
+mod trust;
 
-use std::io::Write as _;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use camino::Utf8PathBuf;
@@ -26,6 +29,9 @@ pub(crate) use lint::Document as LintDocument;
 pub(crate) use list::Document as ListDocument;
 pub(crate) use new::Document as NewDocument;
 use session::Session;
+pub(crate) use trust::Document as TrustDocument;
+
+use crate::native::process::{CHILD, become_check};
 
 /// Compiles block templates and tables into complete configuration, deterministically.
 #[derive(Debug, Parser)]
@@ -107,6 +113,16 @@ enum Any {
         #[command(flatten)]
         render: render::Render,
     },
+    /// What stands between `unshare` and a native check
+    #[command(hide = true, name = CHILD)]
+    BecomeCheck {
+        /// Raise the loopback interface
+        #[arg(long)]
+        loopback: bool,
+        /// The command of the check
+        #[arg(last = true)]
+        words: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,6 +132,7 @@ enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     Lint(lint::Lint),
+    Trust(trust::Trust),
     Explain(explain::Explain),
     List(list::List),
     MergeDriver(merge_driver::MergeDriver),
@@ -223,6 +240,11 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Error.into() } else { Exit::Clean.into() };
         }
     };
+    if let Any::BecomeCheck { loopback, words } = &cli.command {
+        let (status, why) = become_check(*loopback, words);
+        let _ = writeln!(io::stderr(), "{why}");
+        return ExitCode::from(status);
+    }
     let misplaced = match cli.global.format {
         Output::Github | Output::Sarif if !matches!(cli.command, Any::Known(Command::Check(_))) => {
             Some("`--format github` and `--format sarif` are for `check` only")
@@ -244,9 +266,12 @@ pub fn main() -> ExitCode {
         Any::Known(Command::Diff(command)) => command.run(&mut session),
         Any::Known(Command::Check(command)) => command.run(&mut session),
         Any::Known(Command::Lint(command)) => command.run(&mut session),
+        Any::Known(Command::Trust(command)) => command.run(&mut session),
         Any::Known(Command::Explain(command)) => command.run(&mut session),
         Any::Known(Command::List(command)) => command.run(&mut session),
         Any::Known(Command::MergeDriver(command)) => command.run(&mut session),
+        // It has returned by now, or is no longer this program.
+        Any::BecomeCheck { .. } => Ok(Exit::Error),
         Any::RenderInto { into, mut render } => {
             render.into = Some(into);
             render.run(&mut session)

@@ -55,6 +55,17 @@ pub(crate) fn structure(
     found
 }
 
+/// What a native check says of bytes of an artifact; `message` goes on behind the line and the artifact.
+pub(crate) fn native(
+    compilation: &Compilation,
+    artifact: (&Environment, &Planned, &[u8]),
+    bytes: Range<usize>,
+    message: String,
+    sources: &Sources,
+) -> Diagnostic {
+    Finding::new(artifact, &code::NATIVE_FAILED, message, bytes).told(compilation, sources)
+}
+
 /// What the lints say of an environment's artifacts.
 #[derive(Debug, Default)]
 pub(crate) struct Linted {

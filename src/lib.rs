@@ -21,6 +21,7 @@
 //! | [`origin`] | where the bytes of an artifact come from |
 //! | `explain` | what rows and templates reach, and where a line comes from |
 //! | `finding` | what is wrong with a rendered artifact, and where that comes from |
+//! | [`native`] | the programs of this machine that judge what was rendered, and whose commands are run |
 //! | [`lint`] | what is wrong with a whole configuration whose files are well-formed |
 //! | [`cause`] | what makes artifacts differ |
 //! | [`cache`] | what the last clean run saw, which spares the next one all work where nothing is new |
@@ -72,6 +73,7 @@ pub mod golden;
 pub mod lint;
 pub mod manifest;
 pub mod merge;
+pub mod native;
 pub mod origin;
 pub mod plan;
 pub mod project;

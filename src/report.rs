@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cause::Cause;
 use crate::diagnostic::{Diagnostic, Place, Severity, code};
 use crate::golden::ChangeKind;
+use crate::native::Checked;
 use crate::source::{Position, Sources};
 
 mod causes;
@@ -64,6 +65,8 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// What makes them, and what hosts have to do.
     pub reached: Vec<Reached>,
+    /// The native checks that were asked for.
+    pub checks: Vec<Checked>,
     /// What was found, in the order of [`crate::diagnostic::Diagnostics::sorted`].
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -110,6 +113,8 @@ pub(crate) struct Document<'a> {
     causes: &'a [Cause],
     /// The instances of targets whose artifacts differ, and what hosts have to do; of diff.
     reached: &'a [Reached],
+    /// The native checks and how they went; of check --native.
+    checks: &'a [Checked],
     /// What was found, sorted by place.
     diagnostics: Vec<DiagnosticDocument<'a>>,
 }
@@ -176,6 +181,7 @@ pub fn json(out: &mut dyn Write, sources: &Sources, report: &Report) -> io::Resu
         artifacts: &report.artifacts,
         causes: &report.causes,
         reached: &report.reached,
+        checks: &report.checks,
         diagnostics: diagnostics(sources, &report.diagnostics),
     };
     document_as_json(out, &document)
@@ -255,6 +261,7 @@ mod tests {
                 artifacts,
                 causes: Vec::new(),
                 reached: Vec::new(),
+                checks: Vec::new(),
                 diagnostics,
             },
         )
@@ -286,6 +293,7 @@ mod tests {
             ],
             "causes": [],
             "reached": [],
+            "checks": [],
             "diagnostics": [
                 {
                     "id": "table::type",

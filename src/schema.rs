@@ -37,6 +37,11 @@ pub fn new() -> Schema {
     document::<crate::cli::NewDocument>()
 }
 
+/// The schema of what `--format json` prints for trust.
+pub fn trust() -> Schema {
+    document::<crate::cli::TrustDocument<'_>>()
+}
+
 /// The schema of a value that is printed as JSON.
 pub(crate) fn document<T: schemars::JsonSchema>() -> Schema {
     schemars::generate::SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>()
@@ -67,6 +72,7 @@ mod tests {
             super::explain(),
             super::lint(),
             super::new(),
+            super::trust(),
         ] {
             let mut bare = Vec::new();
             undescribed(schema.as_value(), "", &mut bare);

@@ -4,6 +4,7 @@
 //! all other files go where they lie. The rest of the folder is copied into the project's templates.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use include_dir::{Dir, DirEntry, include_dir};
@@ -11,7 +12,8 @@ use toml_edit::{DocumentMut, Item, Key, Table};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::project;
-use crate::target::{FOLDER, SHARED};
+use crate::source::World;
+use crate::target::{FOLDER, SHARED, STARTER};
 
 /// The repository's own templates.
 static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
@@ -19,8 +21,6 @@ static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 /// The target of a project that asks for none.
 pub const DEFAULT: &str = "hosts";
 
-/// The folder of a target that is not copied into the project's templates.
-const STARTER: &str = "starter";
 /// The part of a confwright.toml in that folder.
 const FRAGMENT: &str = "starter.toml";
 
@@ -33,6 +33,22 @@ pub fn targets() -> Vec<&'static str> {
         .collect();
     names.sort_unstable();
     names
+}
+
+/// The templates that the binary carries, as a project would have them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried;
+
+impl World for Carried {
+    fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        let file = path.strip_prefix(FOLDER).ok().and_then(|path| TEMPLATES.get_file(path));
+        file.map(|file| file.contents().to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Utf8PathBuf>> {
+        let all = files(&TEMPLATES).into_iter().map(|(path, _)| Utf8Path::new(FOLDER).join(path));
+        Ok(all.filter(|path| path.starts_with(folder)).collect())
+    }
 }
 
 /// The name of a project in a folder: the folder's, with `-` for what a name cannot have.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::IndexMap;
@@ -21,6 +22,9 @@ pub const FILE: &str = "target.toml";
 
 /// The folder of the templates where the project names no other.
 pub(crate) const FOLDER: &str = "templates";
+
+/// The folder of a target that a new project begins with, and no other uses.
+pub(crate) const STARTER: &str = "starter";
 
 /// The folder below the templates that all targets share.
 pub const SHARED: &str = "_shared";
@@ -70,6 +74,16 @@ pub enum Delimiters {
     Square,
 }
 
+impl FailsOn {
+    /// Its name in target.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
 impl Stage {
     /// Its name in target.toml.
     pub fn name(self) -> &'static str {
@@ -114,7 +128,7 @@ pub(crate) struct TargetFile {
     /// The files it makes.
     #[serde(default)]
     artifact: Vec<At<ArtifactSection>>,
-    /// Native validators of the rendered tree. `confwright check` does not run them yet.
+    /// Native validators of the rendered tree, which `confwright check --native` runs.
     #[serde(default)]
     check: Vec<At<CheckSection>>,
 }
@@ -163,13 +177,16 @@ struct CheckSection {
     /// What it is called in reports.
     #[schemars(required)]
     name: Option<At<String>>,
-    /// The program and its arguments; `{root}` is the folder of the rendered tree.
+    /// The program and its arguments. `{root}` is a folder with what the instance makes, and `{target}` one with the files
+    /// of the target's folder that are no templates; both are copies that go away.
     #[schemars(required)]
     command: Option<At<Vec<String>>>,
     /// The Debian package that brings the program.
     package: Option<String>,
     /// What shows that it found something; `status` where it is not given.
     fails_on: Option<FailsOn>,
+    /// How many seconds it may take; 60 where it is not given.
+    timeout: Option<At<u32>>,
 }
 
 /// A folder of templates with what is made of them.
@@ -197,6 +214,9 @@ pub struct Target {
     pub checks: Vec<Check>,
     /// Its own templates, by name: paths relative to its folder; sorted.
     pub templates: Vec<Utf8PathBuf>,
+    /// What its checks may use beside: the other files of its folder, but for its target.toml and what new projects begin
+    /// with; sorted.
+    pub files: Vec<Utf8PathBuf>,
 }
 
 /// What a target uses of a table.
@@ -240,6 +260,8 @@ pub struct Check {
     pub package: Option<String>,
     /// What shows that it found something.
     pub fails_on: FailsOn,
+    /// How long it may take.
+    pub timeout: Duration,
     /// The section's header.
     pub span: Span,
 }
@@ -276,15 +298,12 @@ pub fn load(
     let named: BTreeSet<&str> =
         environment.targets.values().map(|instance| instance.target.value.as_str()).collect();
     for name in named {
-        if folders.contains(name) {
-            let path = project.templates.join(name).join(FILE);
-            let Some(file) = diagnostics.take(project::open(world, sources, &path)) else { continue };
-            let templates = templates(&files, &project.templates.join(name));
-            if let Some(target) = read(sources, file, name, templates, diagnostics) {
-                let required = target.tables.iter().flatten().flat_map(|(_, table)| table.columns.values());
-                Reader { file, diagnostics }.local_outside(&project.golden, required);
-                targets.insert(name.to_owned(), target);
-            }
+        if folders.contains(name)
+            && let Some(target) = open(world, sources, (&project.templates, &files), name, diagnostics)
+        {
+            let required = target.tables.iter().flatten().flat_map(|(_, table)| table.columns.values());
+            Reader { file: target.file, diagnostics }.local_outside(&project.golden, required);
+            targets.insert(name.to_owned(), target);
         }
     }
     for instance in environment.targets.values() {
@@ -305,6 +324,24 @@ pub fn load(
         environment_values(project, &targets, diagnostics);
     }
     targets
+}
+
+/// Reads the target in a folder below the templates, given with the files that lie there.
+pub(crate) fn open(
+    world: &dyn World,
+    sources: &mut Sources,
+    (above, files): (&Utf8Path, &[Utf8PathBuf]),
+    name: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<Target> {
+    let folder = above.join(name);
+    let file = diagnostics.take(project::open(world, sources, &folder.join(FILE)))?;
+    let mut target = read(sources, file, name, templates(files, &folder), diagnostics)?;
+    let own = files.iter().filter_map(|path| path.strip_prefix(&folder).ok());
+    let own =
+        own.filter(|path| path.extension() != Some("tera") && *path != FILE && !path.starts_with(STARTER));
+    target.files = own.map(Utf8Path::to_owned).collect();
+    Some(target)
 }
 
 /// An instance may map and set what its target requires; where a target requires all there is, anything.
@@ -425,6 +462,7 @@ fn read(
         artifacts,
         checks,
         templates,
+        files: Vec::new(),
     })
 }
 
@@ -477,8 +515,11 @@ fn mode_bits(mode: &Located<String>) -> Result<u32, Diagnostic> {
     }
 }
 
-/// The placeholder of a check's command: the folder of the rendered tree.
-const ROOT: &str = "root";
+/// The placeholders of a check's command: the folder of the rendered tree, and that of the target's own files.
+pub(crate) const PLACEHOLDERS: [&str; 2] = ["{root}", "{target}"];
+
+/// How many seconds a check may take that does not say.
+const TIMEOUT: u32 = 60;
 
 /// The names in braces. `{ print $1 }` and `${home}` are for the program.
 fn placeholders(part: &str) -> impl Iterator<Item = &str> {
@@ -502,13 +543,21 @@ fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagn
                 .at(command.span, "the program and its arguments"),
             );
         }
-        for other in command.value.iter().flat_map(|part| placeholders(part)).filter(|name| *name != ROOT) {
-            let message =
-                format!("unknown placeholder `{{{other}}}` in the command of check `{}`", name.value);
+        let braced =
+            command.value.iter().flat_map(|part| placeholders(part)).map(|name| format!("{{{name}}}"));
+        for other in braced.filter(|name| !PLACEHOLDERS.contains(&name.as_str())) {
+            let message = format!("unknown placeholder `{other}` in the command of check `{}`", name.value);
             diagnostics.push(
                 Diagnostic::error(&code::PROJECT_VALUE, message)
-                    .at(command.span, "the only placeholder is `{root}`")
-                    .hint_nearest(&format!("{{{other}}}"), ["{root}"]),
+                    .at(command.span, "the placeholders are `{root}` and `{target}`")
+                    .hint_nearest(&other, PLACEHOLDERS),
+            );
+        }
+        let timeout = section.timeout.as_ref().map_or(TIMEOUT, |timeout| *timeout.value());
+        if let (0, Some(timeout)) = (timeout, &section.timeout) {
+            let message = format!("check `{}` has no time to run", name.value);
+            diagnostics.push(
+                Diagnostic::error(&code::PROJECT_VALUE, message).at(timeout.span(file), "at least 1 second"),
             );
         }
         if let Some(first) = checks.iter().find(|check| check.name.value == name.value) {
@@ -523,6 +572,7 @@ fn checks(sections: Vec<At<CheckSection>>, file: FileId, diagnostics: &mut Diagn
             command: command.value,
             package: section.package,
             fails_on: section.fails_on.unwrap_or_default(),
+            timeout: Duration::from_secs(timeout.into()),
             span,
         });
     }
@@ -694,8 +744,8 @@ fails-on = "stderr"
         bad(
             "stage = \"config\"\n[[check]]\nname = \"c\"\ncommand = [\"x\", \"{root}/{roo}/y\", \"${home}\", \"{ print $1 }\", \"{}\", \"{\", \"{place}\"]\n",
             &[
-                "project::value: unknown placeholder `{place}` in the command of check `c` | 4:11 the only placeholder is `{root}`",
-                "project::value: unknown placeholder `{roo}` in the command of check `c` | 4:11 the only placeholder is `{root}` | hint: did you mean `{root}`?",
+                "project::value: unknown placeholder `{place}` in the command of check `c` | 4:11 the placeholders are `{root}` and `{target}`",
+                "project::value: unknown placeholder `{roo}` in the command of check `c` | 4:11 the placeholders are `{root}` and `{target}` | hint: did you mean `{root}`?",
             ],
         );
     }

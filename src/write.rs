@@ -35,7 +35,7 @@ mod folder;
 mod keep;
 
 pub use folder::fill;
-pub use keep::keep;
+pub use keep::{keep, keep_private};
 
 /// How often a lock that is held is tried again, and the time between: a child that a render's process has just
 /// forked holds its lock for a moment after it is released.

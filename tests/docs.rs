@@ -88,6 +88,7 @@ fn schemas() {
         ("lint", schema::lint()),
         ("explain", schema::explain()),
         ("new", schema::new()),
+        ("trust", schema::trust()),
     ] {
         let text = serde_json::to_string_pretty(&schema).unwrap();
         is_current(&format!("{name}.schema.json"), &format!("{text}\n"));

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::determinism::Processes;
 use super::diff::{causes_of, compare};
+use super::native::NativeChecks;
 use super::render::{artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
@@ -30,6 +31,7 @@ use crate::source::{self, Disk};
 /// not in order.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  confwright check\n  confwright check --deterministic\n  \
+                        confwright check --native          also ask the programs that will read it\n  \
                         confwright check --format github   in a workflow\n  confwright check --format sarif > report.sarif")]
 pub(super) struct Check {
     #[command(flatten)]
@@ -46,6 +48,8 @@ pub(super) struct Check {
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    native: NativeChecks,
 }
 
 const NOTHING: &str = "golden was not compared";
@@ -59,6 +63,7 @@ impl Check {
             && self.as_of.is_none()
             && !self.no_cache
             && !self.strict
+            && !self.native.native
             && let Some((count, artifacts)) = session.recall(&root, Asked::Check(crate::clock::today()))
         {
             session.say(&up_to_date(count))?;
@@ -121,6 +126,9 @@ impl Check {
             selection.is_whole() && selection.environments.is_empty(),
             today,
         ));
+        // What is found on this machine is no reason to look again on it.
+        let found = session.diagnostics.clone();
+        let may_run = self.native.run(session, &root, &disk, &compilation)?;
         for compared in &all {
             count += compared.changes.list.len();
             changes.extend(session.artifacts(&compared.changes));
@@ -129,6 +137,7 @@ impl Check {
             session.diagnostics.for_each_mut(|diagnostic| diagnostic.severity = Severity::Error);
         }
         let status = match (differs, session.diagnostics.has_errors()) {
+            _ if !may_run => Status::Error,
             (true, _) => Status::Differs,
             (false, true) => Status::Findings,
             (false, false) => Status::Clean,
@@ -136,7 +145,7 @@ impl Check {
         if status == Status::Clean {
             let clean = Clean {
                 rendered: all.iter().all(|compared| compared.changes.is_untouched()).then_some(rendered),
-                checked: Some(session.diagnostics.clone()),
+                checked: Some(found),
                 until,
                 trees: folders(&compilation),
                 artifacts: count,
@@ -147,7 +156,13 @@ impl Check {
             let proved = if self.deterministic { ", and every compile gave the same bytes" } else { "" };
             session.say(&(up_to_date(count) + proved))?;
         }
-        let outcome = if differs { "run `confwright diff` to see what differs" } else { UP_TO_DATE };
+        let outcome = if !may_run {
+            "the native checks were not run"
+        } else if differs {
+            "run `confwright diff` to see what differs"
+        } else {
+            UP_TO_DATE
+        };
         session.report(status, changes, outcome)
     }
 }

@@ -215,7 +215,7 @@ fn is_loaders(name: &str) -> bool {
 }
 
 /// The folder for files that are soon gone.
-fn temporary() -> io::Result<Utf8PathBuf> {
+pub(super) fn temporary() -> io::Result<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(std::env::temp_dir())
         .map_err(|folder| io::Error::other(format!("{} is not UTF-8", folder.display())))
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::session::Session;
 use super::{Exit, Output, Part};
 use crate::compile::Compilation;
+use crate::native::shell;
 use crate::report;
 use crate::source::Disk;
 
@@ -56,6 +57,19 @@ struct TargetDocument {
     about: String,
     /// How many artifacts it makes.
     artifacts: usize,
+    /// Its native checks, which `check --native` runs.
+    checks: Vec<CheckDocument>,
+}
+
+/// A native check.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CheckDocument {
+    /// Its name.
+    name: String,
+    /// The program and its arguments.
+    command: Vec<String>,
+    /// The Debian package that brings the program; null where the target does not say.
+    package: Option<String>,
 }
 
 /// A table.
@@ -137,6 +151,15 @@ fn describe(compilation: &Compilation) -> Document {
                     .iter()
                     .filter(|planned| *planned.target == *instance.name)
                     .count(),
+                checks: target
+                    .iter()
+                    .flat_map(|target| &target.checks)
+                    .map(|check| CheckDocument {
+                        name: check.name.value.clone(),
+                        command: check.command.clone(),
+                        package: check.package.clone(),
+                    })
+                    .collect(),
             }
         });
         let tables = environment.tables.iter().map(|table| {
@@ -187,6 +210,9 @@ fn print(out: &mut dyn io::Write, environment: &EnvironmentDocument) -> io::Resu
         writeln!(out, "  {}{kind}: {}, {count}", target.name, target.stage)?;
         if !target.about.is_empty() {
             writeln!(out, "    {}", target.about)?;
+        }
+        for check in &target.checks {
+            writeln!(out, "    check `{}`: {}", check.name, shell(&check.command))?;
         }
     }
     writeln!(out, "tables")?;

@@ -38,6 +38,8 @@ enum What {
     Explain,
     /// What `--format json` prints for new
     New,
+    /// What `--format json` prints for trust
+    Trust,
 }
 
 impl SchemaCommand {
@@ -50,6 +52,7 @@ impl SchemaCommand {
             What::Lint => schema::lint(),
             What::Explain => schema::explain(),
             What::New => schema::new(),
+            What::Trust => schema::trust(),
         };
         report::document_as_json(&mut session.out, &schema)?;
         Ok(Exit::Clean)

@@ -18,6 +18,7 @@ use crate::compile::{self, Compilation, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::{ChangeKind, Changes};
 use crate::manifest::{MANIFEST, Manifest};
+use crate::native::Checked;
 use crate::project;
 use crate::report::{self, ArtifactChange, Reached, Report, Status};
 use crate::source::{Disk, Sources, World};
@@ -41,6 +42,8 @@ pub(super) struct Session {
     pub(super) causes: Vec<Cause>,
     /// What makes the artifacts that differ, for the report.
     pub(super) reached: Vec<Reached>,
+    /// The native checks, for the report.
+    pub(super) checks: Vec<Checked>,
     /// What the last clean run kept, where this one may use it.
     cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
@@ -72,6 +75,7 @@ impl Session {
             diagnostics: Diagnostics::default(),
             causes: Vec::new(),
             reached: Vec::new(),
+            checks: Vec::new(),
             cache: None,
             damaged: None,
             progress: None,
@@ -209,7 +213,8 @@ impl Session {
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let causes = std::mem::take(&mut self.causes);
         let reached = std::mem::take(&mut self.reached);
-        let report = Report { status, artifacts, causes, reached, diagnostics };
+        let checks = std::mem::take(&mut self.checks);
+        let report = Report { status, artifacts, causes, reached, checks, diagnostics };
         match self.output {
             // The result of these goes to people, and so does what is wrong.
             Output::Human | Output::Markdown => {

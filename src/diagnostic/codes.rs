@@ -83,6 +83,14 @@ codes! {
     LINT_SYNTAX = "lint::syntax", "A file that is linted is not well-formed.";
     LINT_FOLDER = "lint::folder", "There is no configuration in the folder that is to be linted.";
 
+    NATIVE_FAILED = "native::failed", "A native check found something wrong with what was rendered.";
+    NATIVE_LIMIT = "native::limit", "A native check took too long, or printed too much.";
+    NATIVE_SKIPPED = "native::skipped", "A native check was not run: its program is missing, or cannot run here.";
+    NATIVE_NETWORK = "native::network", "Native checks were run with access to the network: this machine gives no namespaces to cut them off.";
+    NATIVE_RUN = "native::run", "A native check could not be run: there is no room for its copy of what was rendered, or it left what cannot be removed.";
+    NATIVE_UNTRUSTED = "native::untrusted", "A command of the project would be run that nobody has said may run; read it, then run `confwright trust`.";
+    NATIVE_TRUST = "native::trust", "The record of what is trusted has no place, or cannot be read or written.";
+
     RULE_FAILED = "rule::failed", "A rule of the project does not hold.";
     RULE_EXPRESSION = "rule::expression", "A rule's or a column's expression is not well-formed or not of the right type.";
     ALLOW_EXPIRED = "allow::expired", "An exception has passed its `until` date.";

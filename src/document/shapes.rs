@@ -43,6 +43,7 @@ static CHECK_SECTION: [Kind; 1] = [
             ("command", &[Kind { name: Some("a list"), entries: &[Kind { name: Some("a text"), ..PLAIN }], ..PLAIN }]),
             ("package", &[Kind { name: Some("a text"), ..PLAIN }]),
             ("fails-on", &FAILS_ON),
+            ("timeout", &[Kind { name: Some("a whole number"), ..PLAIN }]),
         ],
         others: None,
         required: &["name", "command"],

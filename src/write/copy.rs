@@ -1,13 +1,16 @@
 //! Folders that are soon gone, and copies of a project's inputs, in which times and the order of creation can be
 //! chosen.
 
-use std::fs::{self, File, FileTimes};
+use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
+
+use super::FOLDER_MODE;
 
 /// An empty folder that nobody else may enter, and that goes away with this value.
 #[derive(Debug)]
@@ -22,19 +25,47 @@ impl PrivateFolder {
         let folder = tempfile::Builder::new().prefix("confwright-").tempdir_in(parent)?;
         let path = Utf8Path::from_path(folder.path())
             .ok_or_else(|| io::Error::other("its path is not UTF-8"))?
-            .to_owned();
+            .canonicalize_utf8()?;
         Ok(Self { folder, path })
     }
 
-    /// Its path.
+    /// Its path, with no link in it.
     pub fn path(&self) -> &Utf8Path {
         &self.path
+    }
+
+    /// Makes a folder in it that others may enter once they are here.
+    pub fn make(&self, name: &str) -> io::Result<Utf8PathBuf> {
+        let place = self.path.join(name);
+        make_all(&place)?;
+        Ok(place)
+    }
+
+    /// Makes a file in it, and the folders above it; the mode is what is said, whatever the umask.
+    pub fn file(&self, path: &Utf8Path, mode: u32) -> io::Result<File> {
+        let place = self.path.join(path);
+        make_all(place.parent().unwrap_or(&self.path))?;
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&place)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(file)
     }
 
     /// Removes it, and tells if that fails.
     pub fn remove(self) -> io::Result<()> {
         self.folder.close()
     }
+}
+
+/// Makes a folder with those above it; those that are made here are of the usual mode, whatever the umask.
+fn make_all(folder: &Utf8Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_all(parent)?;
+    }
+    fs::create_dir(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
 }
 
 /// A copy of a project's inputs that goes away with this value.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
 use camino::Utf8Path;
 
@@ -34,5 +34,18 @@ pub fn keep(
     if accept(&file.as_file().metadata()?) {
         file.persist(folder.join(name))?;
     }
+    Ok(())
+}
+
+/// Puts a file into a folder of this user's, in the place of the one that is there; nobody else may read it. The folder
+/// is made where it is missing, with those above it.
+pub fn keep_private(folder: &Utf8Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    step()?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // A temporary file has the mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
     Ok(())
 }

@@ -16,6 +16,7 @@ mod lint;
 mod long;
 mod merge;
 mod mistakes;
+mod native;
 mod new;
 mod properties;
 mod revisions;

@@ -397,7 +397,7 @@ fn the_report_has_the_keys_that_are_promised() {
         run(root, "render --format json").expect(2).json(),
     ];
     for document in &documents {
-        keys(document, &["status", "artifacts", "causes", "reached", "diagnostics"]);
+        keys(document, &["status", "artifacts", "causes", "reached", "checks", "diagnostics"]);
         for artifact in document["artifacts"].as_array().unwrap() {
             keys(artifact, &["path", "change", "sha256", "bytes"]);
             assert_eq!(artifact["sha256"].is_null(), artifact["change"] == "deleted");
