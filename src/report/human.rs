@@ -78,12 +78,11 @@ fn kinds(list: &[Diagnostic]) -> Vec<(Option<&Place>, Vec<&Diagnostic>)> {
         let number = |place: &&Place| sharing.get(&(diagnostic.code.as_ref(), *place)).copied().unwrap_or(0);
         let place = spans(diagnostic).max_by_key(number).filter(|place| number(place) > MANY);
         let key = place.map(|place| (diagnostic.code.as_ref(), place));
-        match key.and_then(|key| known.get(&key)) {
-            Some(at) => kinds[*at].1.push(diagnostic),
-            None => {
-                known.extend(key.map(|key| (key, kinds.len())));
-                kinds.push((place, vec![diagnostic]));
-            }
+        if let Some(at) = key.and_then(|key| known.get(&key)) {
+            kinds[*at].1.push(diagnostic);
+        } else {
+            known.extend(key.map(|key| (key, kinds.len())));
+            kinds.push((place, vec![diagnostic]));
         }
     }
     kinds

@@ -16,7 +16,7 @@ struct Mistakes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mistake {
-    mistake: String,
+    what: String,
     #[serde(default)]
     edits: Vec<[String; 3]>,
     pki: Option<Pki>,
@@ -116,7 +116,7 @@ fn check(folder: &Path, options: &[String]) -> serde_json::Value {
 
 /// The line of docs/mistakes.md about a mistake, or what is missing.
 fn judge(mistake: &Mistake) -> Result<String, String> {
-    judged(mistake).map_err(|why| format!("{}: {why}", mistake.mistake))
+    judged(mistake).map_err(|why| format!("{}: {why}", mistake.what))
 }
 
 fn judged(mistake: &Mistake) -> Result<String, String> {
@@ -164,7 +164,7 @@ fn judged(mistake: &Mistake) -> Result<String, String> {
         Some(rule) => format!("[`{}`](lint.md#postfix{rule})", mistake.id),
         None => format!("`{}`", mistake.id),
     };
-    Ok(format!("| {} | {id} | {at} | {} |\n", mistake.mistake, hit["message"].as_str().unwrap()))
+    Ok(format!("| {} | {id} | {at} | {} |\n", mistake.what, hit["message"].as_str().unwrap()))
 }
 
 #[test]
