@@ -11,7 +11,7 @@ use clap::Args;
 use super::determinism::Processes;
 use super::diff::{causes_of, compare};
 use super::native::NativeChecks;
-use super::render::{artifacts_of, folders, retired};
+use super::render::{artifacts_of, before, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
@@ -84,6 +84,7 @@ impl Check {
         let mut differs = false;
         let mut allowed = compilation.allowed.clone();
         let today = self.as_of.unwrap_or_else(crate::clock::today);
+        let before = before(&root);
         let options = Options { version: None, from: None, as_of: today, strict: false };
         let mut until = compilation.project.allows.iter().map(|allow| allow.until.value).min();
         for compared in &all {
@@ -95,6 +96,8 @@ impl Check {
             rendered.append(compared.changes.warnings.clone());
             let structure = finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
+            let changed = finding::serials(&compilation, compared.environment, &session.sources, &before);
+            session.diagnostics.extend(changed.into_iter().map(|unraised| unraised.diagnostic));
             let linted =
                 finding::lint(&compilation, compared.environment, &session.sources, options, &mut allowed);
             session.diagnostics.extend(linted.diagnostics);
@@ -143,9 +146,12 @@ impl Check {
             (false, false) => Status::Clean,
         };
         if status == Status::Clean {
+            let mut artifacts = all.iter().flat_map(|compared| &compared.environment.artifacts);
+            let has_zones = artifacts.any(|planned| planned.format.name == "zone");
             let clean = Clean {
                 rendered: all.iter().all(|compared| compared.changes.is_untouched()).then_some(rendered),
-                checked: Some(found),
+                // What is committed, which zones are held against, may change without a file of the project.
+                checked: (!has_zones).then_some(found),
                 until,
                 trees: folders(&compilation),
                 artifacts: count,

@@ -89,6 +89,22 @@ impl Repository {
         parents.ok().filter(|parents| !parents.is_empty() && !parents.contains('\n'))
     }
 
+    /// The versions of a file, by its path inside the repository, that were committed last and are not this one:
+    /// that of `HEAD`; where it is this one, those that the commit which brought it had before it.
+    pub fn before(&self, path: &Utf8Path, now: &[u8]) -> Vec<Vec<u8>> {
+        let read = |commit: &str| self.world(commit, Utf8Path::new("")).read(path).ok();
+        match read("HEAD") {
+            None => Vec::new(),
+            Some(committed) if committed != now => vec![committed],
+            Some(_) => {
+                let pathspec = format!(":(top,literal){path}");
+                let brought =
+                    self.ask(["log", "-1", "--format=%P", "HEAD", "--", &pathspec]).unwrap_or_default();
+                brought.split_whitespace().filter_map(read).filter(|before| before != now).collect()
+            }
+        }
+    }
+
     /// Whether what is staged is what was committed last.
     pub fn is_nothing_staged(&self) -> bool {
         self.ask(["diff-index", "--cached", "--quiet", "HEAD"]).is_ok()
