@@ -488,7 +488,8 @@ assert = \"2 == 2\"
             .into_iter()
             .map(|diagnostic| (diagnostic.message, diagnostic.hints))
             .collect();
-        let all = "the targets are dovecot, haproxy, hosts, nftables, nginx, opendkim, postfix, systemd, zones";
+        let all =
+            "the targets are dovecot, haproxy, hosts, nftables, nginx, opendkim, postfix, systemd, zones";
         assert_eq!(found[0].0, "there is no target `postfx` to begin with");
         assert_eq!(found[0].1, ["did you mean `postfix`?", all]);
         assert_eq!(found[1].1, [all]);
