@@ -15,6 +15,7 @@ use crate::lint::{self, Files as _, Found, Options, postfix};
 use crate::origin::{Cause, Input, Piece, Row};
 use crate::plan::Planned;
 use crate::project::RowName;
+use crate::source::git::Served;
 use crate::source::{Sources, Span};
 
 /// Something that was found wrong with an artifact.
@@ -79,13 +80,12 @@ pub(crate) struct Unraised {
     pub(crate) written: Option<Span>,
 }
 
-/// The zones of an environment whose serial says that they are the same as before; `before` gives the versions that are
-/// served until this one is, by the path in the project.
+/// The zones of an environment whose serial says that they are what is served.
 pub(crate) fn serials(
     compilation: &Compilation,
     environment: &Environment,
     sources: &Sources,
-    before: &dyn Fn(&Utf8Path, &[u8]) -> Vec<Vec<u8>>,
+    served: &Served,
 ) -> Vec<Unraised> {
     let mut found = Vec::new();
     for planned in environment.artifacts.iter().filter(|planned| planned.format.name == "zone") {
@@ -95,7 +95,7 @@ pub(crate) fn serials(
         }
         let Some(zone) = Zone::read(&artifact) else { continue };
         let path = environment.folder.join(&planned.path);
-        let before = before(&path, &artifact);
+        let before = served.before(&path, &artifact);
         let ahead =
             before.iter().filter_map(|before| Zone::read(before)).filter(|before| !zone.follows(before));
         let Some(needed) = ahead

@@ -11,7 +11,7 @@ use clap::Args;
 use super::determinism::Processes;
 use super::diff::{causes_of, compare};
 use super::native::NativeChecks;
-use super::render::{artifacts_of, before, folders, retired};
+use super::render::{artifacts_of, folders, retired};
 use super::session::Session;
 use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
@@ -23,6 +23,7 @@ use crate::golden::{ChangeKind, Changes, Tree};
 use crate::lint::Options;
 use crate::project::{Allow, Project};
 use crate::report::Status;
+use crate::source::git::Served;
 use crate::source::{self, Disk};
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
@@ -84,7 +85,7 @@ impl Check {
         let mut differs = false;
         let mut allowed = compilation.allowed.clone();
         let today = self.as_of.unwrap_or_else(crate::clock::today);
-        let before = before(&root);
+        let served = Served::of(&root);
         let options = Options { version: None, from: None, as_of: today, strict: false };
         let mut until = compilation.project.allows.iter().map(|allow| allow.until.value).min();
         for compared in &all {
@@ -96,7 +97,7 @@ impl Check {
             rendered.append(compared.changes.warnings.clone());
             let structure = finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
-            let changed = finding::serials(&compilation, compared.environment, &session.sources, &before);
+            let changed = finding::serials(&compilation, compared.environment, &session.sources, &served);
             session.diagnostics.extend(changed.into_iter().map(|unraised| unraised.diagnostic));
             let linted =
                 finding::lint(&compilation, compared.environment, &session.sources, options, &mut allowed);

@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, code};
 use crate::finding;
 use crate::golden::{self, Change, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
-use crate::source::git::Repository;
+use crate::source::git::Served;
 use crate::source::{Disk, FileId, Sources, Span, World as _};
 use crate::write::{Batch, overwrite};
 
@@ -168,10 +168,10 @@ impl Render {
         let prepared =
             compile::prepare(&disk, &mut sources, &selection, &|_| {}, &mut Diagnostics::default());
         let Some(compilation) = prepared else { return Ok(true) };
-        let before = before(root);
+        let served = Served::of(root);
         let mut raised: BTreeMap<FileId, BTreeMap<usize, (Span, u32)>> = BTreeMap::new();
         for environment in &compilation.environments {
-            for unraised in finding::serials(&compilation, environment, &sources, &before) {
+            for unraised in finding::serials(&compilation, environment, &sources, &served) {
                 let Some(span) = unraised.written else {
                     let mut diagnostic = unraised.diagnostic;
                     diagnostic.code = code::ZONE_BUMP.id.into();
@@ -214,21 +214,6 @@ impl Render {
             }
         }
         Ok(true)
-    }
-}
-
-/// The versions of an artifact that are served until what the sources give is: those that are committed, or without git
-/// the one in golden.
-pub(super) fn before(root: &Utf8Path) -> impl Fn(&Utf8Path, &[u8]) -> Vec<Vec<u8>> {
-    let disk = Disk::new(root);
-    let found = root.canonicalize_utf8().ok().and_then(|root| {
-        let repository = Repository::find(&root).ok()?;
-        let inside = repository.inside(&root).ok()?;
-        Some((repository, inside))
-    });
-    move |path, now| match &found {
-        Some((repository, inside)) => repository.before(&inside.join(path), now),
-        None => disk.read(path).into_iter().collect(),
     }
 }
 

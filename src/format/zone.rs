@@ -132,7 +132,7 @@ impl Zone {
             }
             let start = record.at();
             if start == 0 || artifact[start - 1] == b'\n' {
-                owner = words.remove(0).to_owned();
+                words.remove(0).clone_into(&mut owner);
             }
             let before = record.words.len() - words.len();
             // Behind the type: the primary, who is asked, the serial.
