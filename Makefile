@@ -41,6 +41,10 @@ e2e: build
 	scripts/or-skip tests/e2e/formats --self-test
 	scripts/or-skip tests/e2e/nginx
 	scripts/or-skip tests/e2e/native
+	scripts/or-skip tests/e2e/tools
+	scripts/or-skip tests/e2e/tools --self-test
+	scripts/or-skip tests/e2e/zones
+	scripts/or-skip tests/e2e/zones --self-test
 	scripts/or-skip tests/e2e/nginx --self-test
 	scripts/or-skip tests/e2e/postfix
 	scripts/or-skip tests/e2e/postfix --self-test

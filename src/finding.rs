@@ -10,11 +10,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::compile::{Compilation, Environment, MOST_CELLS};
 use crate::diagnostic::{Code, Diagnostic, Label, code};
 use crate::explain::Resolver;
+use crate::format::zone::Zone;
 use crate::lint::{self, Files as _, Found, Options, postfix};
 use crate::origin::{Cause, Input, Piece, Row};
 use crate::plan::Planned;
 use crate::project::RowName;
-use crate::source::Sources;
+use crate::source::git::Served;
+use crate::source::{Sources, Span};
 
 /// Something that was found wrong with an artifact.
 struct Finding<'a> {
@@ -64,6 +66,59 @@ pub(crate) fn native(
     sources: &Sources,
 ) -> Diagnostic {
     Finding::new(artifact, &code::NATIVE_FAILED, message, bytes).told(compilation, sources)
+}
+
+/// A zone that has changed without those who have a copy of it being told.
+#[derive(Debug)]
+pub(crate) struct Unraised {
+    pub(crate) diagnostic: Diagnostic,
+    /// The serial that it has.
+    pub(crate) serial: u32,
+    /// The lowest one that would do.
+    pub(crate) needed: u32,
+    /// Where it is written in the project's sources.
+    pub(crate) written: Option<Span>,
+}
+
+/// The zones of an environment whose serial says that they are what is served.
+pub(crate) fn serials(
+    compilation: &Compilation,
+    environment: &Environment,
+    sources: &Sources,
+    served: &Served,
+) -> Vec<Unraised> {
+    let mut found = Vec::new();
+    for planned in environment.artifacts.iter().filter(|planned| planned.format.name == "zone") {
+        let mut artifact = Vec::new();
+        if environment.render(planned, sources, &mut artifact).is_err() {
+            continue;
+        }
+        let Some(zone) = Zone::read(&artifact) else { continue };
+        let path = environment.folder.join(&planned.path);
+        let before = served.before(&path, &artifact);
+        let ahead =
+            before.iter().filter_map(|before| Zone::read(before)).filter(|before| !zone.follows(before));
+        let Some(needed) = ahead
+            .map(|before| before.next())
+            .reduce(|one, other| if one.wrapping_sub(other) < 1 << 31 { one } else { other })
+        else {
+            continue;
+        };
+        let message = format!(
+            ": the zone has changed since it was committed, and its serial {} has not been raised",
+            zone.serial
+        );
+        let at = (environment, planned, &artifact[..]);
+        let finding = Finding::new(at, &code::ZONE_SERIAL, message, zone.at.clone());
+        let diagnostic = finding.told(compilation, sources);
+        found.push(Unraised {
+            diagnostic: diagnostic.hint("`confwright render --bump` raises it"),
+            serial: zone.serial,
+            needed,
+            written: finding.written(&zone.serial.to_string(), compilation, sources),
+        });
+    }
+    found
 }
 
 /// What the lints say of an environment's artifacts.
@@ -272,6 +327,24 @@ impl<'a> Finding<'a> {
         let excerpt = self.environment.trace(self.planned, sources, self.line..self.line + 1);
         let pieces = excerpt.map(|excerpt| excerpt.pieces).unwrap_or_default();
         pieces.iter().filter_map(|piece| piece.within(&self.bytes)).collect()
+    }
+
+    /// Where in the sources a text is written that makes up all of it.
+    fn written(&self, text: &str, compilation: &Compilation, sources: &Sources) -> Option<Span> {
+        let pieces = self.pieces(sources);
+        let [piece] = &pieces[..] else { return None };
+        let [input] = piece.sources() else { return None };
+        let resolver = Resolver::new(compilation, self.environment, self.planned, sources);
+        let (Some(span), "written") = resolver.written(input) else { return None };
+        let written = sources.file(span.file).part(span.range());
+        let written = std::str::from_utf8(&written).ok()?;
+        // In quotes or not.
+        let start = written.find(text)?;
+        let bare = written.trim_matches(['"', '\'']) == text;
+        bare.then(|| {
+            let start = span.range().start + start;
+            Span::new(span.file, start..start + text.len())
+        })
     }
 
     /// Whether a row has a part in it.

@@ -27,7 +27,7 @@ pub mod text;
 mod toml;
 mod xml;
 mod yaml;
-mod zone;
+pub(crate) mod zone;
 
 use mark::{Emitted, Kind};
 

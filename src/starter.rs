@@ -162,10 +162,7 @@ impl Composer {
             match (there.or_insert(Item::None), item) {
                 (Item::Table(into), Item::Table(from)) => {
                     let mut merged = Merged { into, section: name, target, heading: heading(from) };
-                    for (key, item) in from {
-                        let Some(key) = from.key(key) else { continue };
-                        merged.entry(key, item, &mut self.owners, &mut self.diagnostics);
-                    }
+                    merged.entries(from, &mut self.owners, &mut self.diagnostics);
                 }
                 (Item::ArrayOfTables(into), Item::ArrayOfTables(from)) => into.extend(from.iter().cloned()),
                 (into @ Item::None, item) => {
@@ -213,6 +210,18 @@ struct Merged<'a> {
 }
 
 impl Merged<'_> {
+    fn entries(
+        &mut self,
+        from: &Table,
+        owners: &mut BTreeMap<String, String>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for (key, item) in from {
+            let Some(key) = from.key(key) else { continue };
+            self.entry(key, item, owners, diagnostics);
+        }
+    }
+
     fn entry(
         &mut self,
         key: &Key,
@@ -221,7 +230,7 @@ impl Merged<'_> {
         diagnostics: &mut Diagnostics,
     ) {
         let path = format!("{}.{}", self.section, key.get());
-        let Some(there) = self.into.get(key.get()) else {
+        let Some(there) = self.into.get_mut(key.get()) else {
             let mut key = key.clone();
             if let Some(heading) = self.heading.take().filter(|_| item.is_value()) {
                 key.leaf_decor_mut().set_prefix(heading);
@@ -230,13 +239,32 @@ impl Merged<'_> {
             self.into.insert_formatted(&key, item.clone());
             return;
         };
-        if data(there) != data(item) {
-            let other = owners.get(&path).map_or("confwright", String::as_str);
+        // A table's source and key are the same for all; of its columns, each target wants others.
+        if let (Item::Table(into), Item::Table(from)) = (&mut *there, item)
+            && data(&values(into)) == data(&values(from))
+        {
+            for (key, item) in from.iter().filter(|(_, item)| item.is_table()) {
+                let there = into.entry(key).or_insert_with(|| Item::Table(Table::new()));
+                let (Item::Table(into), Item::Table(from)) = (there, item) else { continue };
+                let section = format!("{path}.{key}");
+                let mut merged =
+                    Merged { into, section: &section, target: self.target, heading: heading(from) };
+                merged.entries(from, owners, diagnostics);
+            }
+        } else if data(there) != data(item) {
+            // What a starter brought whole, is owned as that.
+            let owner = prefixes(&path).find_map(|path| owners.get(path));
+            let other = owner.map_or("confwright", String::as_str);
             let message =
                 format!("the targets `{other}` and `{}` do not mean the same by `{path}`", self.target);
             diagnostics.push(clash(message));
         }
     }
+}
+
+/// The path of a key, and those of the sections that it is in.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| path.rsplit_once('.').map(|(above, _)| above))
 }
 
 fn clash(message: String) -> Diagnostic {
@@ -248,6 +276,11 @@ fn clash(message: String) -> Diagnostic {
 fn heading(table: &Table) -> Option<String> {
     let prefix = table.decor().prefix()?.as_str()?.trim_start();
     (!prefix.is_empty()).then(|| format!("\n{prefix}"))
+}
+
+/// A section without the sections in it.
+fn values(table: &Table) -> Item {
+    Item::Table(table.iter().filter(|(_, item)| !item.is_table()).collect())
 }
 
 /// What an item says, without its comments and spaces.
@@ -455,7 +488,8 @@ assert = \"2 == 2\"
             .into_iter()
             .map(|diagnostic| (diagnostic.message, diagnostic.hints))
             .collect();
-        let all = "the targets are hosts, nginx, postfix";
+        let all =
+            "the targets are dovecot, haproxy, hosts, nftables, nginx, opendkim, postfix, systemd, zones";
         assert_eq!(found[0].0, "there is no target `postfx` to begin with");
         assert_eq!(found[0].1, ["did you mean `postfix`?", all]);
         assert_eq!(found[1].1, [all]);

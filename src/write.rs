@@ -740,7 +740,7 @@ fn remove_file(place: &Utf8Path) -> io::Result<()> {
     fs::remove_file(place)
 }
 
-/// Replaces the content of a file that another program has made for that.
+/// Replaces the content of a file that is there: one that another program has made for that, or a source.
 #[expect(clippy::disallowed_methods, reason = "this is the place that writes")]
 pub fn overwrite(place: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     step()?;

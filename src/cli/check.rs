@@ -23,6 +23,7 @@ use crate::golden::{ChangeKind, Changes, Tree};
 use crate::lint::Options;
 use crate::project::{Allow, Project};
 use crate::report::Status;
+use crate::source::git::Served;
 use crate::source::{self, Disk};
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
@@ -84,6 +85,7 @@ impl Check {
         let mut differs = false;
         let mut allowed = compilation.allowed.clone();
         let today = self.as_of.unwrap_or_else(crate::clock::today);
+        let served = Served::of(&root);
         let options = Options { version: None, from: None, as_of: today, strict: false };
         let mut until = compilation.project.allows.iter().map(|allow| allow.until.value).min();
         for compared in &all {
@@ -95,6 +97,8 @@ impl Check {
             rendered.append(compared.changes.warnings.clone());
             let structure = finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
+            let changed = finding::serials(&compilation, compared.environment, &session.sources, &served);
+            session.diagnostics.extend(changed.into_iter().map(|unraised| unraised.diagnostic));
             let linted =
                 finding::lint(&compilation, compared.environment, &session.sources, options, &mut allowed);
             session.diagnostics.extend(linted.diagnostics);
@@ -143,9 +147,12 @@ impl Check {
             (false, false) => Status::Clean,
         };
         if status == Status::Clean {
+            let mut artifacts = all.iter().flat_map(|compared| &compared.environment.artifacts);
+            let has_zones = artifacts.any(|planned| planned.format.name == "zone");
             let clean = Clean {
                 rendered: all.iter().all(|compared| compared.changes.is_untouched()).then_some(rendered),
-                checked: Some(found),
+                // What is committed, which zones are held against, may change without a file of the project.
+                checked: (!has_zones).then_some(found),
                 until,
                 trees: folders(&compilation),
                 artifacts: count,

@@ -1,5 +1,6 @@
 //! `confwright render`: compiles and writes the golden tree.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::ManuallyDrop;
 
@@ -9,12 +10,14 @@ use clap::Args;
 use super::session::Session;
 use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
-use crate::compile::{ByEnvironment, Compilation, Environment, RenderFailure, Selection};
-use crate::diagnostic::{Diagnostic, code};
+use crate::compile::{self, ByEnvironment, Compilation, Environment, RenderFailure, Selection};
+use crate::diagnostic::{Diagnostic, Diagnostics, code};
+use crate::finding;
 use crate::golden::{self, Change, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
-use crate::source::Disk;
-use crate::write::Batch;
+use crate::source::git::Served;
+use crate::source::{Disk, FileId, Sources, Span, World as _};
+use crate::write::{Batch, overwrite};
 
 /// Compile the project and write its golden tree
 ///
@@ -30,6 +33,13 @@ pub(super) struct Render {
     /// Overwrite files that were edited by hand, and delete any number of artifacts
     #[arg(long)]
     force: bool,
+    /// First raise the serials of zones that have changed since they were committed, where they are written
+    ///
+    /// A serial is raised by one, in the cell of its table or in the value that it comes from; all else of that file stays
+    /// as it is. What is committed is taken for what is served: until it is committed, a zone is raised once, however
+    /// often it changes. Where there is no git, golden is what is served.
+    #[arg(long)]
+    bump: bool,
     /// Compile everything, even where no file has changed since the last clean run
     #[arg(long)]
     no_cache: bool,
@@ -43,6 +53,9 @@ const NOTHING: &str = "nothing was written";
 impl Render {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
         let Some(root) = session.root() else { return session.fail(NOTHING) };
+        if self.bump && !self.raise(session, &root)? {
+            return session.fail(NOTHING);
+        }
         if self.part.is_all()
             && !self.force
             && !self.no_cache
@@ -142,6 +155,65 @@ impl Render {
                 session.fail(NOTHING)
             }
         }
+    }
+}
+
+impl Render {
+    /// Raises the serials of zones that need it, in the project's files; false where one cannot be.
+    fn raise(&self, session: &mut Session, root: &Utf8Path) -> io::Result<bool> {
+        let disk = Disk::new(root);
+        // What is wrong with the project is told by the compile that follows.
+        let mut sources = Sources::default();
+        let selection = self.part.selection();
+        let prepared =
+            compile::prepare(&disk, &mut sources, &selection, &|_| {}, &mut Diagnostics::default());
+        let Some(compilation) = prepared else { return Ok(true) };
+        let served = Served::of(root);
+        let mut raised: BTreeMap<FileId, BTreeMap<usize, (Span, u32)>> = BTreeMap::new();
+        for environment in &compilation.environments {
+            for unraised in finding::serials(&compilation, environment, &sources, &served) {
+                let Some(span) = unraised.written else {
+                    let mut diagnostic = unraised.diagnostic;
+                    diagnostic.code = code::ZONE_BUMP.id.into();
+                    diagnostic.message = format!(
+                        "the serial {} cannot be raised: it is not written as such in a table or a value",
+                        unraised.serial
+                    );
+                    diagnostic.hints = vec![format!("it has to be {} or more", unraised.needed)];
+                    session.diagnostics.push(diagnostic);
+                    continue;
+                };
+                let (_, needed) = raised
+                    .entry(span.file)
+                    .or_default()
+                    .entry(span.range().start)
+                    .or_insert((span, unraised.needed));
+                if unraised.needed.wrapping_sub(*needed) < 1 << 31 {
+                    *needed = unraised.needed;
+                }
+            }
+        }
+        session.diagnostics.extend(sources.changed(&disk));
+        if session.diagnostics.has_errors() {
+            session.sources = sources;
+            return Ok(false);
+        }
+        for (file, places) in raised {
+            let path = sources.file(file).path().to_owned();
+            let mut bytes = disk.read(&path)?;
+            for (span, serial) in places.values() {
+                session.say(&format!("   raised {path}:{} to {serial}", sources.locate(*span).1.line))?;
+            }
+            for (span, serial) in places.into_values().rev() {
+                bytes.splice(span.range(), serial.to_string().into_bytes());
+            }
+            if let Err(error) = overwrite(&root.join(&path), &bytes) {
+                let message = format!("`{path}` cannot be written: {error}");
+                session.diagnostics.push(Diagnostic::error(&code::ZONE_BUMP, message));
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -80,6 +80,9 @@ codes! {
     FORMAT_AMBIGUOUS = "format::ambiguous", "A value is printed where the format does not say how to quote it.";
     FORMAT_STRUCTURE = "format::structure", "A rendered artifact is not well-formed in its format.";
 
+    ZONE_SERIAL = "zone::serial", "The records of a zone are not those that are committed, and its serial has not been raised; `render --bump` does that.";
+    ZONE_BUMP = "zone::bump", "`render --bump` cannot raise a serial, because it is not written as such in a table or a value.";
+
     LINT_SYNTAX = "lint::syntax", "A file that is linted is not well-formed.";
     LINT_FOLDER = "lint::folder", "There is no configuration in the folder that is to be linted.";
 

@@ -2,7 +2,9 @@
 //!
 //! A character-string holds 255 bytes (RFC 1035, section 3.3): what is longer goes on in another.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use hickory_proto::rr::Name;
 use hickory_proto::serialize::txt::Parser;
@@ -103,4 +105,106 @@ fn check(artifact: &[u8]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// A zone: the number that tells other servers that it has changed, and all else.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Zone {
+    /// The serial of its SOA record.
+    pub(crate) serial: u32,
+    /// Where that stands, in bytes.
+    pub(crate) at: Range<usize>,
+    /// Its records without the serial, each with what it takes from lines before it, and without comments.
+    records: BTreeSet<String>,
+}
+
+impl Zone {
+    /// Reads a zone; nothing where it has no SOA record, as a part of a zone has none.
+    pub(crate) fn read(artifact: &[u8]) -> Option<Self> {
+        let (mut serial, mut records) = (None, BTreeSet::new());
+        let (mut origin, mut ttl, mut owner) = (String::new(), String::new(), String::new());
+        for record in statements(&LEXIS, artifact).ok()? {
+            let mut words: Vec<&str> = record.words.iter().map(|word| word.text).collect();
+            match record.word(0) {
+                "$ORIGIN" => origin = words.join(" "),
+                "$TTL" => ttl = words.join(" "),
+                _ => {}
+            }
+            let start = record.at();
+            if start == 0 || artifact[start - 1] == b'\n' {
+                words.remove(0).clone_into(&mut owner);
+            }
+            let before = record.words.len() - words.len();
+            // Behind the type: the primary, who is asked, the serial.
+            if let Some(soa) = words.iter().position(|word| word.eq_ignore_ascii_case("SOA"))
+                && let Some(word) = record.words.get(before + soa + 3)
+                && serial.is_none()
+            {
+                serial = Some((word.text.parse().ok()?, word.at..word.at + word.text.len()));
+                words[soa + 3] = "";
+            }
+            records.insert(format!("{origin}\n{ttl}\n{owner}\n{}", words.join(" ")));
+        }
+        let (serial, at) = serial?;
+        Some(Self { serial, at, records })
+    }
+
+    /// Whether those who have another version of it would take this one (RFC 1982, section 3.2), or need not.
+    pub(crate) fn follows(&self, other: &Self) -> bool {
+        let ahead = self.serial.wrapping_sub(other.serial);
+        (1..1 << 31).contains(&ahead) || ahead == 0 && self.records == other.records
+    }
+
+    /// The next serial; never 0, which some servers take for none.
+    pub(crate) fn next(&self) -> u32 {
+        self.serial.wrapping_add(1).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(serial: &str, rest: &str) -> Zone {
+        let text =
+            format!("$TTL 1h\n@ IN soa a b ( ; SOA 9\n  {serial} ; the serial\n  4h 30m 4w 5m )\n{rest}");
+        let zone = Zone::read(text.as_bytes()).unwrap();
+        assert_eq!(&text[zone.at.clone()], serial);
+        zone
+    }
+
+    #[test]
+    fn records_are_compared_and_not_their_text() {
+        let same = |one: &str, other: &str| zone("1", one).records == zone("1", other).records;
+        assert!(same("a A 192.0.2.1\nb A 192.0.2.2\n", "b  A 192.0.2.2 ; b\n\na A 192.0.2.1\n"));
+        assert!(same("a A 192.0.2.1\n  A 192.0.2.2\n", "a A 192.0.2.2\na A 192.0.2.1\n"));
+        assert!(!same("a A 192.0.2.1\n  A 192.0.2.2\n", "a A 192.0.2.1\nb A 192.0.2.2\n"));
+        assert!(!same("a A 192.0.2.1\n", "$ORIGIN b.\na A 192.0.2.1\n"));
+        assert!(!same("a A 192.0.2.1\n", "$TTL 2h\na A 192.0.2.1\n"));
+        assert!(!same("a TXT \"b c\"\n", "a TXT b c\n"));
+    }
+
+    #[test]
+    fn serials_go_round() {
+        let (a, b) = ("a A 192.0.2.1\n", "a A 192.0.2.2\n");
+        for (before, now, other, same) in [
+            ("1", "1", false, true),
+            ("1", "2", true, true),
+            ("2", "1", false, false),
+            ("4294967295", "1", true, true),
+            ("1", "2147483648", true, true),
+            ("1", "2147483649", false, false),
+        ] {
+            assert_eq!(zone(now, b).follows(&zone(before, a)), other, "{before} {now}");
+            assert_eq!(zone(now, a).follows(&zone(before, a)), same, "{before} {now}");
+        }
+        assert_eq!((zone("7", a).next(), zone("4294967295", a).next()), (8, 1));
+    }
+
+    #[test]
+    fn what_has_no_serial_is_no_zone() {
+        for text in ["", "a A 192.0.2.1\n", "@ SOA a b\n", "@ SOA a b c 1 1 1 1\n", "a TXT \"SOA\n"] {
+            assert_eq!(Zone::read(text.as_bytes()), None, "{text}");
+        }
+    }
 }

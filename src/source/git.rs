@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::{LEADS_OUT, LINK_OUT, Unlisted, World};
+use super::{Disk, LEADS_OUT, LINK_OUT, Unlisted, World};
 use crate::diagnostic::{Diagnostic, code};
 
 /// A git repository, as `git` finds it from a folder and from its environment variables.
@@ -87,6 +87,22 @@ impl Repository {
     pub fn only_parent(&self, commit: &str) -> Option<String> {
         let parents = self.ask(["rev-parse", &format!("{commit}^@")]);
         parents.ok().filter(|parents| !parents.is_empty() && !parents.contains('\n'))
+    }
+
+    /// The versions of a file, by its path inside the repository, that were committed last and are not this one:
+    /// that of `HEAD`; where it is this one, those that the commit which brought it had before it.
+    fn before(&self, path: &Utf8Path, now: &[u8]) -> Vec<Vec<u8>> {
+        let read = |commit: &str| self.world(commit, Utf8Path::new("")).read(path).ok();
+        match read("HEAD") {
+            None => Vec::new(),
+            Some(committed) if committed != now => vec![committed],
+            Some(_) => {
+                let pathspec = format!(":(top,literal){path}");
+                let brought =
+                    self.ask(["log", "-1", "--format=%P", "HEAD", "--", &pathspec]).unwrap_or_default();
+                brought.split_whitespace().filter_map(read).filter(|before| before != now).collect()
+            }
+        }
     }
 
     /// Whether what is staged is what was committed last.
@@ -165,6 +181,34 @@ impl Repository {
         // What git says is shown, and read here and there: in one language everywhere.
         command.args(["-C", self.folder.as_str()]).args(arguments).env("LC_ALL", "C");
         command
+    }
+}
+
+/// What hosts have of a project's artifacts: the versions that are committed, or without git those in golden.
+#[derive(Debug)]
+pub struct Served {
+    disk: Disk,
+    /// The repository, and the project's folder in it.
+    committed: Option<(Repository, Utf8PathBuf)>,
+}
+
+impl Served {
+    /// What is served of the project in a folder.
+    pub fn of(root: &Utf8Path) -> Self {
+        let committed = root.canonicalize_utf8().ok().and_then(|root| {
+            let repository = Repository::find(&root).ok()?;
+            let inside = repository.inside(&root).ok()?;
+            Some((repository, inside))
+        });
+        Self { disk: Disk::new(root), committed }
+    }
+
+    /// The versions of an artifact, by its path in the project, that this one follows.
+    pub fn before(&self, path: &Utf8Path, now: &[u8]) -> Vec<Vec<u8>> {
+        match &self.committed {
+            Some((repository, inside)) => repository.before(&inside.join(path), now),
+            None => self.disk.read(path).into_iter().collect(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod number;
 mod print;
 mod text;
 
+pub(crate) use network::within;
 pub(super) use print::emit;
 pub use print::{Printed, register_emitter};
 pub(crate) use print::{plain, printed};
@@ -112,6 +113,8 @@ pub enum Input {
     Address,
     /// An address with a prefix length: a `cidr` or an `interface`. Plain text is checked when it is rendered.
     Prefix,
+    /// An address, with a prefix length or without. Plain text is checked when it is rendered.
+    Place,
     /// A list.
     List,
     /// A list of scalars.
@@ -202,6 +205,19 @@ pub static FILTERS: &[Filter] = &[
                 without a dot at the end.",
         example: ("{{ '192.0.2.10' | reverse_pointer }}", "10.2.0.192.in-addr.arpa"),
         implementation: Some(network::reverse_pointer),
+    },
+    Filter {
+        name: "reverse_zone",
+        input: Input::Prefix,
+        arguments: &[],
+        output: Output::Text,
+        parts: Parts::Plain,
+        about: "The name of the zone that a network's addresses have their names in, without a dot at the end. An \
+                IPv4 network that is smaller than a /24 has the zone of RFC 2317, with its first and last number; \
+                a single address, and a network that ends within a number, or in IPv6 within a digit, has none: \
+                that is an error.",
+        example: ("{{ '192.0.2.64/26' | reverse_zone }}", "64-127.2.0.192.in-addr.arpa"),
+        implementation: Some(network::reverse_zone),
     },
     Filter {
         name: "host",

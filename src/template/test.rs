@@ -4,7 +4,7 @@
 use tera::value::Key;
 use tera::{Error, Kwargs, State, Tera, TeraResult, Value};
 
-use super::filter::{Argument, ArgumentKind, Input};
+use super::filter::{self, Argument, ArgumentKind, Input};
 
 /// A test.
 #[derive(Debug)]
@@ -118,6 +118,16 @@ pub static TESTS: &[Test] = &[
         about: "Holds for text with this end.",
         example: ("{{ 'mx.example.org' is ending_with(pat='.org') }}", "true"),
         implementation: |value, arguments| Ok(text(value)?.ends_with(arguments.must_get::<&str>("pat")?)),
+    },
+    Test {
+        name: "within",
+        input: Input::Place,
+        arguments: &[argument("network", ArgumentKind::Text, "an address with a prefix length")],
+        about: "Holds for an address, or a network, that lies in a network.",
+        example: ("{{ '192.0.2.70' is within(network='192.0.2.64/26') }}", "true"),
+        implementation: |value, arguments| {
+            filter::within(text(value)?, arguments.must_get::<&str>("network")?)
+        },
     },
     Test {
         name: "containing",

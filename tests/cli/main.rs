@@ -24,3 +24,4 @@ mod starters;
 mod support;
 mod target;
 mod trouble;
+mod zones;

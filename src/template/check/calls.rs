@@ -567,6 +567,7 @@ impl<'a> Checker<'a> {
             Input::Scalar => (ty.is_scalar(), "text, a number or a truth value"),
             Input::Address => (fits_address(ty, false), "an address"),
             Input::Prefix => (fits_address(ty, true), "an address with a prefix length"),
+            Input::Place => (fits_address(ty, false) || fits_address(ty, true), "an address or a network"),
             Input::List => (list_of(&|_| true), "a list"),
             Input::Scalars => (list_of(&Type::is_scalar), "a list of texts or numbers"),
             Input::Comparable if with_attribute => (list_of(&is_row), "a list of rows"),

@@ -491,6 +491,10 @@ fn unlike_types_and_things_that_do_not_print() {
         "{{ row.ip | netmask }}",
         "template::type [row.ip] `netmask` takes an address with a prefix length, found an address // an address does not say how large its network is: declare the column `interface`, with cells such as `192.0.2.10/24`",
     );
+    refused(
+        "{% if row.fqdn is within(network=\"::/0\") %}{% endif %}",
+        "template::type [row.fqdn] `within` takes an address or a network, found text",
+    );
     passes(
         "{{ row.ip | reverse_pointer }} {{ row.host.address | network }}",
         "1.2.0.192.in-addr.arpa 192.0.2.0/24",

@@ -8,7 +8,11 @@ use tera::{Error, Kwargs, TeraResult, Value};
 use super::{list, mismatch, text};
 
 pub(super) fn reverse_pointer(value: &Value, _: &Kwargs) -> TeraResult<Value> {
-    let name = match address(value, "reverse_pointer")? {
+    Ok(pointer(address(value, "reverse_pointer")?).into())
+}
+
+fn pointer(address: IpAddr) -> String {
+    match address {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
             format!("{d}.{c}.{b}.{a}.in-addr.arpa")
@@ -19,6 +23,31 @@ pub(super) fn reverse_pointer(value: &Value, _: &Kwargs) -> TeraResult<Value> {
                 .map(|nibble| format!("{:x}.", bits >> (4 * nibble) & 0xF))
                 .chain(["ip6.arpa".to_owned()])
                 .collect()
+        }
+    }
+}
+
+pub(super) fn reverse_zone(value: &Value, _: &Kwargs) -> TeraResult<Value> {
+    let net = prefix(value, "reverse_zone")?;
+    if net != net.trunc() {
+        return Err(Error::message(format!("`{net}` is an address; put `network` before `reverse_zone`")));
+    }
+    let length = usize::from(net.prefix_len());
+    // A label is a byte of an IPv4 address, and four bits of an IPv6 address.
+    let (all, bits) = if matches!(net, IpNet::V4(_)) { (4, 8) } else { (32, 4) };
+    let pointer = pointer(net.network());
+    let labels: Vec<&str> = pointer.split('.').collect();
+    let (kept, last) = (length / bits, net.broadcast());
+    let name = match (length % bits, last) {
+        (0, _) if kept > 0 && kept < all => labels[all - kept..].join("."),
+        (_, IpAddr::V4(last)) if length > 24 && length < 32 => {
+            format!("{}-{}.{}", labels[0], last.octets()[3], labels[1..].join("."))
+        }
+        _ => {
+            let lengths = if bits == 8 { "8, 16, or 24 to 31" } else { "a multiple of 4 below 128" };
+            return Err(Error::message(format!(
+                "`{net}` has no zone of its own: the prefix length has to be {lengths}"
+            )));
         }
     };
     Ok(name.into())
@@ -53,10 +82,7 @@ pub(super) fn cidrs(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     for (index, row) in rows.iter().enumerate() {
         let value = list::attribute(row, attribute, index, "cidrs")?;
         let text = text(value, "cidrs")?;
-        let net = text
-            .parse()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-            .map_err(|_| Error::message(format!("`{text}` is neither an address nor a network")))?;
+        let net = net(&text)?;
         if net != net.trunc() {
             return Err(Error::message(format!(
                 "`{text}` is an address in the network `{}`; put `host` or `network` before `cidrs`",
@@ -73,6 +99,17 @@ pub(super) fn cidrs(value: &Value, arguments: &Kwargs) -> TeraResult<Value> {
     v6.sort_unstable();
     let texts = v4.iter().map(ToString::to_string).chain(v6.iter().map(ToString::to_string));
     Ok(texts.map(Value::from).collect::<Vec<_>>().into())
+}
+
+/// Whether an address, or all of a network, lies in another network.
+pub(crate) fn within(place: &str, network: &str) -> TeraResult<bool> {
+    Ok(net(network)?.contains(&net(place)?))
+}
+
+/// A network, or an address as one of its own.
+fn net(text: &str) -> TeraResult<IpNet> {
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| Error::message(format!("`{text}` is neither an address nor a network")))
 }
 
 fn address(value: &Value, filter: &str) -> TeraResult<IpAddr> {

@@ -7,6 +7,7 @@ fn engine() -> Tera {
     let mut tera = Tera::default();
     tera.autoescape_on(Vec::<&str>::new());
     register(&mut tera);
+    super::super::test::register(&mut tera);
     tera
 }
 
@@ -42,6 +43,23 @@ fn error_texts() {
             "`192.0.2.1` is not an address with a prefix length, such as 192.0.2.10/24",
         ),
         ("{{ 'mx' | reverse_pointer }}", "`mx` is not an IP address"),
+        (
+            "{{ '192.0.2.1/24' | reverse_zone }}",
+            "`192.0.2.1/24` is an address; put `network` before `reverse_zone`",
+        ),
+        (
+            "{{ '10.0.0.0/12' | reverse_zone }}",
+            "`10.0.0.0/12` has no zone of its own: the prefix length has to be 8, 16, or 24 to 31",
+        ),
+        (
+            "{{ '0.0.0.0/0' | reverse_zone }}",
+            "`0.0.0.0/0` has no zone of its own: the prefix length has to be 8, 16, or 24 to 31",
+        ),
+        (
+            "{{ '2001:db8::/33' | reverse_zone }}",
+            "`2001:db8::/33` has no zone of its own: the prefix length has to be a multiple of 4 below 128",
+        ),
+        ("{{ 'mx' is within(network='::/0') }}", "`mx` is neither an address nor a network"),
         ("{{ 1.5 | round(precision=400) }}", "`precision` is from -15 to 15, found 400"),
         ("{{ 1.5 | round(precision=-16) }}", "`precision` is from -15 to 15, found -16"),
         ("{{ 'x' | round }}", "`round` takes a number, found text"),
@@ -84,6 +102,13 @@ fn addresses() {
             "{{ '2001:db8::1' | reverse_pointer }}",
             "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
         ),
+        ("{{ '10.0.0.0/8' | reverse_zone }}", "10.in-addr.arpa"),
+        ("{{ '192.0.2.0/24' | reverse_zone }}", "2.0.192.in-addr.arpa"),
+        ("{{ '192.0.2.128/25' | reverse_zone }}", "128-255.2.0.192.in-addr.arpa"),
+        ("{{ '2001:db8::/32' | reverse_zone }}", "8.b.d.0.1.0.0.2.ip6.arpa"),
+        ("{{ '192.0.2.64/26' is within(network='192.0.2.0/24') }}", "true"),
+        ("{{ '192.0.2.0/24' is within(network='192.0.2.64/26') }}", "false"),
+        ("{{ '::1' is within(network='0.0.0.0/0') }}", "false"),
         ("{{ '2001:DB8::5/48' | network }}", "2001:db8::/48"),
         ("{{ '2001:db8::5/48' | host }}", "2001:db8::5"),
         ("{{ '192.0.2.1/0' | netmask }}", "0.0.0.0"),

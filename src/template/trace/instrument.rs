@@ -530,7 +530,13 @@ impl<'a> Writer<'a> {
         );
         let takes_rows = !matches!(
             filter.input,
-            Input::Text | Input::Number | Input::Integer | Input::Scalar | Input::Address | Input::Prefix
+            Input::Text
+                | Input::Number
+                | Input::Integer
+                | Input::Scalar
+                | Input::Address
+                | Input::Prefix
+                | Input::Place
         );
         let reach = if let Some(path) = path_argument(call, filter, ArgumentKind::Key) {
             Some(Reach::Path(path))
