@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -159,6 +160,16 @@ impl<'f> Instance<'f> {
         (!addresses.is_empty()).then_some(Listener { addresses, port })
     }
 
+    /// Whether others than the host itself reach a service.
+    fn is_public(&self, service: &Service) -> bool {
+        match service.kind.as_str() {
+            "inet" => self.listener(service).is_none_or(|listener| {
+                !listener.addresses.iter().all(IpAddr::is_loopback) || listener.addresses.is_empty()
+            }),
+            _ => service.kind == "pass",
+        }
+    }
+
     /// What is set for a service, or in main.cf.
     fn explicit<'a>(&'a self, service: Option<&'a Service>, name: &str) -> Option<&'a Setting> {
         service
@@ -184,7 +195,9 @@ impl<'f> Instance<'f> {
             ("service_name", Some(service)) => return Some(service.name.clone()),
             ("process_name", Some(service)) => return Some(service.program.clone()),
             ("mydomain", _) => {
-                let host = self.value(service, "myhostname");
+                // Where each is made of the other, Postfix takes what the host calls itself.
+                let lookup = |name: &str| (name != "mydomain").then(|| self.raw(service, name)).flatten();
+                let host = expand::expand(&self.raw(service, "myhostname")?, &lookup);
                 return host.split_once('.').map(|(_, domain)| domain.to_owned());
             }
             _ => {}

@@ -15,6 +15,10 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+showq unix n - n - - showq
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
