@@ -37,6 +37,7 @@ packages: ## install what the end-to-end tests run, from Debian
 e2e: build
 	scripts/or-skip scripts/install-test-packages
 	scripts/or-skip tests/e2e/pre-commit
+	scripts/or-skip tests/e2e/stock
 	scripts/or-skip tests/e2e/nginx --self-test
 	scripts/or-skip tests/e2e/postfix --self-test
 

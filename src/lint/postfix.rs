@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Files, Findings, Found, Options, Place};
+use super::{Files, Finding, Findings, Found, Options, Place};
 use crate::diagnostic::code;
 
 mod certificate;
@@ -45,6 +45,27 @@ pub fn lint(files: &dyn Files, options: Options) -> Findings {
         (&left.place, left.code.id, &left.message) == (&right.place, right.code.id, &right.message)
     });
     findings
+}
+
+/// What is wrong between instances, each with its folder: findings with the numbers of the instances that they are of.
+pub fn lint_together(instances: &[(&Utf8Path, &dyn Files)], options: Options) -> Vec<(usize, Finding)> {
+    let is_named = |folder: &Utf8Path| {
+        folder.file_name().is_some_and(|name| name == "postfix" || name.starts_with("postfix-"))
+    };
+    let all: Vec<(usize, &Utf8Path, Instance<'_>)> = instances
+        .iter()
+        .enumerate()
+        .filter(|(_, (folder, _))| is_named(folder))
+        .map(|(number, (folder, files))| (number, *folder, Instance::new(*files, options)))
+        .collect();
+    let mut list = Vec::new();
+    for (at, (number, folder, second)) in all.iter().enumerate() {
+        for (_, other, first) in all[..at].iter().filter(|(_, other, _)| other.parent() == folder.parent()) {
+            let found = rules::between(first, other.file_name().unwrap_or_default(), second);
+            list.extend(found.into_iter().map(|finding| (*number, finding)));
+        }
+    }
+    list
 }
 
 /// What of a change of main.cf or master.cf needs a restart of Postfix, because a reload does not do, as phrases.

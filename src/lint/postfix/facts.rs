@@ -251,7 +251,10 @@ mod tests {
         let bare = &facts.parameters["smtpd_forbid_bare_newline"];
         assert_eq!(bare.default("3.7".parse().unwrap()), "no");
         assert_eq!(bare.default("3.10".parse().unwrap()), "normalize");
-        assert!(facts.parameters["inet_interfaces"].restart);
+        for name in ["inet_interfaces", "inet_protocols", "queue_directory", "config_directory"] {
+            assert!(facts.parameters[name].restart, "{name}");
+        }
+        assert!(!facts.parameters["hash_queue_names"].restart);
         assert_eq!(facts.parameters["biff"].kind, Kind::YesNo);
         assert_eq!(facts.parameters["smtpd_recipient_limit"].range, (1, 0));
         assert!(facts.words["notify_classes"].is_list && !facts.words["smtp_tls_ciphers"].is_list);

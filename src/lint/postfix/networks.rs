@@ -93,6 +93,16 @@ pub(super) struct Listener {
     pub(super) port: String,
 }
 
+impl Listener {
+    /// Whether both cannot be listened on at once.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let meet = self.addresses.is_empty()
+            || other.addresses.is_empty()
+            || self.addresses.iter().any(|address| other.addresses.contains(address));
+        meet && self.port == other.port
+    }
+}
+
 /// The host and the port of the name of an inet service.
 pub(super) fn host_and_port(name: &str) -> (Option<&str>, &str) {
     match name.rsplit_once(':') {

@@ -39,6 +39,7 @@ mod parameter_version;
 mod service_field;
 mod service_setting;
 mod shared_cache;
+mod shared_instance;
 mod shared_tlsproxy;
 mod spaced_override;
 mod stale_map;
@@ -115,6 +116,7 @@ pub static RULES: &[&Rule] = &[
     &overridden_certificate::RULE,
     &shared_cache::RULE,
     &shared_tlsproxy::RULE,
+    &shared_instance::RULE,
     &weak_protocol::RULE,
     &tls_verification::RULE,
     &tls_policy::RULE,
@@ -127,6 +129,8 @@ pub static RULES: &[&Rule] = &[
     &certificates::CHAIN,
     &certificates::EXPIRED,
 ];
+
+pub(in crate::lint::postfix) use shared_instance::between;
 
 /// The documentation of all rules.
 pub fn document() -> String {

@@ -17,6 +17,9 @@ pub(super) static RULE: Rule = Rule {
     check,
 };
 
+/// The type of sockets that take no connection.
+const DATAGRAMS: &str = "unix-dgram";
+
 fn check(instance: &Instance<'_>, findings: &mut Findings) {
     for service in &instance.services {
         let program = match service.program.as_str() {
@@ -25,7 +28,18 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             name => name,
         };
         let stock = instance.facts.services.get(service.name.as_str());
-        let stock = stock.filter(|stock| stock.program == service.program && stock.kind == service.kind);
+        let stock = stock.filter(|stock| stock.program == service.program);
+        if let Some(known) = stock.filter(|known| (known.kind == DATAGRAMS) != (service.kind == DATAGRAMS)) {
+            let message = format!(
+                "`{}` is of type {}, and others speak to it as {}",
+                service.name, service.kind, known.kind
+            );
+            findings.push(
+                Finding::new(&RULE.code, service.place(), message)
+                    .hint(format!("write `{}`", known.line(&service.name))),
+            );
+        }
+        let stock = stock.filter(|stock| stock.kind == service.kind);
         let wants = instance.facts.wants.get(program).map_or(&[][..], Vec::as_slice);
         let one = wants.contains(&"solitary") || stock.is_some_and(|stock| stock.limit == "1");
         let [private, unprivileged, _, wakeup, limit] = &service.fields;

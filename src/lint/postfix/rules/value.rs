@@ -188,12 +188,24 @@ fn level_fault(instance: &Instance<'_>, value: &str, place: Place) -> Option<Fin
     })
 }
 
+/// What the installation fills in, and is empty in the main.cf that it starts from.
+const INSTALLED: &[&str] = &[
+    "html_directory",
+    "mailq_path",
+    "manpage_directory",
+    "newaliases_path",
+    "readme_directory",
+    "sample_directory",
+    "sendmail_path",
+    "setgid_group",
+];
+
 /// Whether a value is outside of what its parameter may be.
 fn range_fault(instance: &Instance<'_>, name: &str, value: &str) -> Option<String> {
     let parameter = instance.facts.parameters.get(name)?;
     let (least, most) = parameter.range;
     let amount = match parameter.kind {
-        Kind::Text if value.is_empty() && least > 0 => {
+        Kind::Text if value.is_empty() && least > 0 && !INSTALLED.contains(&name) => {
             return Some(format!("`{name}` may not be empty"));
         }
         Kind::Number => value.parse::<u64>().ok()?,
@@ -203,6 +215,9 @@ fn range_fault(instance: &Instance<'_>, name: &str, value: &str) -> Option<Strin
         }
         _ => return None,
     };
+    if name.ends_with("_reject_code") && amount < 400 {
+        return Some(format!("`{name}` refuses nothing with `{value}`: expected 4xx or 5xx"));
+    }
     if amount < least {
         return Some(format!("`{name}` is {least} at least, found `{value}`"));
     }
