@@ -98,7 +98,7 @@ fn the_variables_of_git_mean_what_they_mean_to_git() {
 fn with_old_certificates() -> tempfile::TempDir {
     let top = tempfile::tempdir().unwrap();
     let root = top.path();
-    let put = |file: &str, text: &str| write(root, file, text.to_owned());
+    let put = |file: &str, text: &str| write(root, file, text);
     put(
         "confwright.toml",
         "[project]\nname = \"old\"\n[tables.mx]\nsource = \"mx.csv\"\nkey = \"fqdn\"\n[tables.mx.columns]\nip = \"ipv4\"\nfqdn = \"fqdn\"\ncert = { type = \"cert\", local = \"pki\" }\n[targets.mta]\n",
