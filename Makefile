@@ -37,14 +37,15 @@ packages: ## install what the end-to-end tests run, from Debian
 e2e: build
 	scripts/or-skip scripts/install-test-packages
 	scripts/or-skip tests/e2e/pre-commit
+	scripts/or-skip tests/e2e/stock
+	scripts/or-skip tests/e2e/native
 	scripts/or-skip tests/e2e/formats
 	scripts/or-skip tests/e2e/formats --self-test
-	scripts/or-skip tests/e2e/nginx
-	scripts/or-skip tests/e2e/native
 	scripts/or-skip tests/e2e/tools
 	scripts/or-skip tests/e2e/tools --self-test
 	scripts/or-skip tests/e2e/zones
 	scripts/or-skip tests/e2e/zones --self-test
+	scripts/or-skip tests/e2e/nginx
 	scripts/or-skip tests/e2e/nginx --self-test
 	scripts/or-skip tests/e2e/postfix
 	scripts/or-skip tests/e2e/postfix --self-test

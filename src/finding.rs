@@ -31,13 +31,16 @@ struct Finding<'a> {
     line: usize,
 }
 
-/// The structural faults of an environment's artifacts.
+/// Lines of artifacts that are not well-formed.
+pub(crate) type Faulty = BTreeSet<(Utf8PathBuf, usize)>;
+
+/// The structural faults of an environment's artifacts, with their lines.
 pub(crate) fn structure(
     compilation: &Compilation,
     environment: &Environment,
     sources: &Sources,
-) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
+) -> (Vec<Diagnostic>, Faulty) {
+    let (mut found, mut lines) = (Vec::new(), Faulty::new());
     for planned in environment.artifacts.iter().filter(|planned| planned.format.is_checked()) {
         let mut artifact = Vec::new();
         // What cannot be rendered was told when it was compared.
@@ -51,10 +54,11 @@ pub(crate) fn structure(
                 format!(" is not well-formed: {}", fault.message),
                 fault.offset..fault.offset + 1,
             );
+            lines.insert((planned.path.to_path_buf(), finding.line));
             found.push(finding.told(compilation, sources).at(planned.span, "its format is declared here"));
         }
     }
-    found
+    (found, lines)
 }
 
 /// What a native check says of bytes of an artifact; `message` goes on behind the line and the artifact.
@@ -133,13 +137,14 @@ pub(crate) struct Linted {
     pub(crate) until: Option<jiff::civil::Date>,
 }
 
-/// Lints the configurations that an environment's artifacts make; `allowed` receives the numbers of the exceptions
-/// that apply.
+/// Lints the configurations that an environment's artifacts make, but for the lines whose faults are told already;
+/// `allowed` receives the numbers of the exceptions that apply.
 pub(crate) fn lint(
     compilation: &Compilation,
     environment: &Environment,
     sources: &Sources,
     options: Options,
+    faulty: &Faulty,
     allowed: &mut BTreeSet<usize>,
 ) -> Linted {
     let mut linted = Linted::default();
@@ -148,6 +153,7 @@ pub(crate) fn lint(
     let own = version(compilation, environment);
     // The version that is asked for is held against the project's own.
     let options = Options { version: options.version.or(own), from: options.version.and(own), ..options };
+    let mut all: Vec<(Utf8PathBuf, Rendered<'_>)> = Vec::new();
     for main in of_format("postfix-main") {
         let folder = main.path.parent().unwrap_or(Utf8Path::new(""));
         let Some(master) = of_format("postfix-master").find(|one| one.path.parent() == Some(folder)) else {
@@ -159,15 +165,26 @@ pub(crate) fn lint(
             continue;
         }
         linted.folders.push(environment.folder.join(folder));
-        let findings = postfix::lint(&rendered, options);
+        all.push((folder.to_owned(), rendered));
+    }
+    let together: Vec<(&Utf8Path, &dyn lint::Files)> =
+        all.iter().map(|(folder, rendered)| (folder.as_path(), rendered as &dyn lint::Files)).collect();
+    let mut between = postfix::lint_together(&together, options);
+    for (number, (_, rendered)) in all.iter().enumerate() {
+        let findings = postfix::lint(rendered, options);
         linted.unchecked.extend(findings.unchecked);
         linted.until = linted.until.into_iter().chain(findings.until).min();
+        let shared = between.extract_if(.., |(of, _)| *of == number).map(|(_, finding)| finding);
+        let list: Vec<lint::Finding> = findings.list.into_iter().chain(shared).collect();
         // What is not well-formed was told as that.
-        for found in findings.list.into_iter().filter(|found| found.code.id != code::LINT_SYNTAX.id) {
+        for found in list.into_iter().filter(|found| found.code.id != code::LINT_SYNTAX.id) {
             let Some(finding) = rendered.finding(&found.place, found.code, format!(": {}", found.message))
             else {
                 continue;
             };
+            if faulty.contains(&(finding.planned.path.to_path_buf(), finding.line)) {
+                continue;
+            }
             let exception = compilation.project.allows.iter().position(|allow| {
                 allow.rule.value == found.code.id
                     && allow.row.as_ref().is_none_or(|row| finding.is_of(&row.value, sources))

@@ -23,6 +23,8 @@ use crate::template::syntax::{Delimiters, NodeKind};
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin};
 
+mod skipped;
+
 /// One artifact of the plan.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -105,6 +107,13 @@ pub(crate) fn plan(
                         Err(_) => diagnostic,
                     };
                     return diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
+                }
+                if let Some((why, hint)) = skipped::skipped(&path) {
+                    let message = format!("nobody would read `{path}`: {why}");
+                    let diagnostic = Diagnostic::error(&code::PLAN_SKIPPED, message)
+                        .at(artifact.path.span, "the path")
+                        .hint(hint);
+                    diagnostics.push(point_at_row(diagnostic, row.as_ref(), tables, sources));
                 }
                 planned.push(Planned {
                     path: path.into(),

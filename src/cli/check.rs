@@ -1,6 +1,6 @@
 //! `confwright check`: the gate for commits and CI.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,14 +17,15 @@ use super::{Exit, Part};
 use crate::cache::{Asked, Clean};
 use crate::compile::{Compilation, Environment, RenderFailure};
 use crate::determinism::{COMPILES, Compiled};
-use crate::diagnostic::{Diagnostic, Severity, code};
+use crate::diagnostic::{Diagnostic, Place, Severity, code};
 use crate::finding;
 use crate::golden::{ChangeKind, Changes, Tree};
 use crate::lint::Options;
 use crate::project::{Allow, Project};
 use crate::report::Status;
-use crate::source::git::Served;
-use crate::source::{self, Disk};
+use crate::source::git::{Repository, Served};
+use crate::source::{self, Disk, FileId, Sources, World as _};
+use crate::table::Table;
 
 /// Check data, templates, formats, rules, and that the golden tree is what they give
 ///
@@ -95,12 +96,20 @@ impl Check {
             session.diagnostics.append(compared.changes.obstacles.clone());
             session.diagnostics.append(compared.changes.warnings.clone());
             rendered.append(compared.changes.warnings.clone());
-            let structure = finding::structure(&compilation, compared.environment, &session.sources);
+            let (structure, faulty) =
+                finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
             let changed = finding::serials(&compilation, compared.environment, &session.sources, &served);
             session.diagnostics.extend(changed.into_iter().map(|unraised| unraised.diagnostic));
-            let linted =
-                finding::lint(&compilation, compared.environment, &session.sources, options, &mut allowed);
+            let mut linted = finding::lint(
+                &compilation,
+                compared.environment,
+                &session.sources,
+                options,
+                &faulty,
+                &mut allowed,
+            );
+            hold_changed_rows(&root, compared.environment, &session.sources, &mut linted.diagnostics);
             session.diagnostics.extend(linted.diagnostics);
             until = until.into_iter().chain(linted.until).min();
             session.diagnostics.extend(unchecked(compared.environment, &compilation.project, &mut allowed));
@@ -213,6 +222,41 @@ impl Check {
             ));
         }
         Ok(!stopped)
+    }
+}
+
+/// Makes errors of warnings about rows that were changed since the last commit: what depends on the day must not block the
+/// fix of something else, but nobody commits a row with it.
+fn hold_changed_rows(root: &Utf8Path, environment: &Environment, sources: &Sources, list: &mut [Diagnostic]) {
+    let tables: BTreeSet<FileId> = environment.tables.iter().filter_map(Table::file).collect();
+    let mut warnings = list.iter_mut().filter(|one| one.severity == Severity::Warning).peekable();
+    if warnings.peek().is_none() {
+        return;
+    }
+    // Without a commit, nothing is known of what was.
+    let Ok(repository) = Repository::find(root) else { return };
+    let (Ok(commit), Ok(inside)) = (repository.commit("HEAD"), repository.inside(root)) else { return };
+    let committed = repository.world(&commit, &inside);
+    let mut lines: BTreeMap<FileId, Option<BTreeSet<Vec<u8>>>> = BTreeMap::new();
+    for warning in warnings {
+        let is_changed = warning.labels.iter().any(|label| {
+            let Place::Span(span) = &label.place else { return false };
+            if !tables.contains(&span.file) {
+                return false;
+            }
+            let file = sources.file(span.file);
+            let known = lines.entry(span.file).or_insert_with(|| {
+                let bytes = committed.read(file.path()).ok()?;
+                Some(bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
+            });
+            let (before, behind) = file.bytes().split_at(span.start.min(file.bytes().len()));
+            let begin = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+            let end = memchr::memchr(b'\n', behind).map_or(file.bytes().len(), |at| before.len() + at);
+            known.as_ref().is_some_and(|known| !known.contains(&file.bytes()[begin..end]))
+        });
+        if is_changed {
+            warning.severity = Severity::Error;
+        }
     }
 }
 

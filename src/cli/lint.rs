@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::compile::Selection;
 use crate::diagnostic::{Diagnostic, Label, code};
 use crate::finding;
 use crate::lint::postfix::{self, Version};
-use crate::lint::{Files as _, Finding, Findings, Found, Options, Place};
+use crate::lint::{Files, Finding, Findings, Found, Options, Place};
 use crate::report::{self, DiagnosticDocument, Status};
 use crate::source::host::Host;
 use crate::source::{Disk, Span};
@@ -140,8 +140,14 @@ impl Lint {
         let mut judged = Judged::default();
         let mut allowed = BTreeSet::new();
         for environment in &compilation.environments {
-            let linted =
-                finding::lint(&compilation, environment, &session.sources, self.options(), &mut allowed);
+            let linted = finding::lint(
+                &compilation,
+                environment,
+                &session.sources,
+                self.options(),
+                &finding::Faulty::new(),
+                &mut allowed,
+            );
             session.diagnostics.extend(linted.diagnostics);
             judged.folders.extend(linted.folders.into_iter().map(Utf8PathBuf::into_string));
             judged.unchecked.extend(linted.unchecked);
@@ -169,11 +175,19 @@ impl Lint {
             }
             // A folder that holds one is not searched for more.
             let own = hosts.iter().any(|(found, _)| found == folder);
-            for (found, host) in hosts.iter().filter(|(found, _)| !own || found == folder) {
+            let judged_here: Vec<&(Utf8PathBuf, Host)> =
+                hosts.iter().filter(|(found, _)| !own || found == folder).collect();
+            for (found, host) in &judged_here {
                 let findings = postfix::lint(host, self.options());
                 show(session, host, &findings);
                 judged.unchecked.extend(findings.unchecked);
                 judged.folders.push(found.to_string());
+            }
+            let together: Vec<(&Utf8Path, &dyn Files)> =
+                judged_here.iter().map(|(found, host)| (found.as_path(), host as &dyn Files)).collect();
+            for (number, finding) in postfix::lint_together(&together, self.options()) {
+                let diagnostic = told(session, &judged_here[number].1, &finding);
+                session.diagnostics.push(diagnostic);
             }
         }
         Some(judged)

@@ -100,6 +100,7 @@ codes! {
     ALLOW_UNUSED = "allow::unused", "An exception applies to nothing.";
 
     PLAN_PATH = "plan::path", "An artifact's path is empty, absolute, leaves the golden tree, or is reserved.";
+    PLAN_SKIPPED = "plan::skipped", "An artifact lies in a folder whose reader skips files of its name.";
     PLAN_COLLISION = "plan::collision", "Two artifacts have the same path, or one is a folder of the other.";
 
     GOLDEN_STALE = "golden::stale", "The golden tree is not what the sources give; run `confwright render`.";

@@ -3,10 +3,11 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Files, Findings, Found, Options, Place};
+use super::{Files, Finding, Findings, Found, Options, Place};
 use crate::diagnostic::code;
 
 mod certificate;
@@ -44,6 +45,27 @@ pub fn lint(files: &dyn Files, options: Options) -> Findings {
         (&left.place, left.code.id, &left.message) == (&right.place, right.code.id, &right.message)
     });
     findings
+}
+
+/// What is wrong between instances, each with its folder: findings with the numbers of the instances that they are of.
+pub fn lint_together(instances: &[(&Utf8Path, &dyn Files)], options: Options) -> Vec<(usize, Finding)> {
+    let is_named = |folder: &Utf8Path| {
+        folder.file_name().is_some_and(|name| name == "postfix" || name.starts_with("postfix-"))
+    };
+    let all: Vec<(usize, &Utf8Path, Instance<'_>)> = instances
+        .iter()
+        .enumerate()
+        .filter(|(_, (folder, _))| is_named(folder))
+        .map(|(number, (folder, files))| (number, *folder, Instance::new(*files, options)))
+        .collect();
+    let mut list = Vec::new();
+    for (at, (number, folder, second)) in all.iter().enumerate() {
+        for (_, other, first) in all[..at].iter().filter(|(_, other, _)| other.parent() == folder.parent()) {
+            let found = rules::between(first, other.file_name().unwrap_or_default(), second);
+            list.extend(found.into_iter().map(|finding| (*number, finding)));
+        }
+    }
+    list
 }
 
 /// What of a change of main.cf or master.cf needs a restart of Postfix, because a reload does not do, as phrases.
@@ -159,6 +181,16 @@ impl<'f> Instance<'f> {
         (!addresses.is_empty()).then_some(Listener { addresses, port })
     }
 
+    /// Whether others than the host itself reach a service.
+    fn is_public(&self, service: &Service) -> bool {
+        match service.kind.as_str() {
+            "inet" => self.listener(service).is_none_or(|listener| {
+                !listener.addresses.iter().all(IpAddr::is_loopback) || listener.addresses.is_empty()
+            }),
+            _ => service.kind == "pass",
+        }
+    }
+
     /// What is set for a service, or in main.cf.
     fn explicit<'a>(&'a self, service: Option<&'a Service>, name: &str) -> Option<&'a Setting> {
         service
@@ -184,7 +216,9 @@ impl<'f> Instance<'f> {
             ("service_name", Some(service)) => return Some(service.name.clone()),
             ("process_name", Some(service)) => return Some(service.program.clone()),
             ("mydomain", _) => {
-                let host = self.value(service, "myhostname");
+                // Where each is made of the other, Postfix takes what the host calls itself.
+                let lookup = |name: &str| (name != "mydomain").then(|| self.raw(service, name)).flatten();
+                let host = expand::expand(&self.raw(service, "myhostname")?, &lookup);
                 return host.split_once('.').map(|(_, domain)| domain.to_owned());
             }
             _ => {}

@@ -441,6 +441,302 @@ const MISTAKES: &[Mistake] = &[
         "weak-protocol",
         &[("master.cf", "smtpd_tls_protocols=>=TLSv1.2", "smtpd_tls_protocols=>=TLSv1.1")],
     ),
+    (
+        "the name of a parameter",
+        "missing-dollar",
+        &[("main.cf", "myorigin = $mydomain", "myorigin = mydomain")],
+    ),
+    ("a circle", "circular-value", &[("main.cf", "mydomain = example.org", "mydomain = $myorigin")]),
+    (
+        "a service's value of itself",
+        "circular-value",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o smtpd_milters=$smtpd_milters\n",
+        )],
+    ),
+    (
+        "a bounce that outlives mail",
+        "limit-order",
+        &[("main.cf", "bounce_queue_lifetime = 2d", "bounce_queue_lifetime = 9d")],
+    ),
+    (
+        "an underscore in the name",
+        "host-name",
+        &[("main.cf", "myhostname = mail.example.org", "myhostname = mail_1.example.org")],
+    ),
+    (
+        "an address for a name",
+        "host-name",
+        &[("master.cf", "smtp_helo_name=mx02.example.org", "smtp_helo_name=192.0.2.2")],
+    ),
+    (
+        "a greeting without the name",
+        "banner",
+        &[("main.cf", "smtpd_banner = $myhostname ESMTP", "smtpd_banner = ESMTP")],
+    ),
+    (
+        "the greeting of another",
+        "banner",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o { smtpd_banner = mx03.example.org ESMTP }\n",
+        )],
+    ),
+    ("a port above all", "service-field", &[("master.cf", "192.0.2.2:25 ", "192.0.2.2:70000 ")]),
+    ("a private listener", "service-field", &[("master.cf", "192.0.2.2:25 inet n", "192.0.2.2:25 inet -")]),
+    (
+        "a limit that is no number",
+        "service-field",
+        &[("master.cf", "relay unix - - n - 20", "relay unix - - n - many")],
+    ),
+    (
+        "a queue manager of many",
+        "service-setting",
+        &[("master.cf", "qmgr unix n - n 300 1", "qmgr unix n - n 300 -")],
+    ),
+    (
+        "a queue manager that sleeps",
+        "service-setting",
+        &[("master.cf", "qmgr unix n - n 300 1", "qmgr unix n - n - 1")],
+    ),
+    ("a cleanup that nobody finds", "service-setting", &[("master.cf", "cleanup unix n", "cleanup unix -")]),
+    (
+        "a delivery without privileges",
+        "service-setting",
+        &[("master.cf", "", "local unix - - n - - local\n")],
+    ),
+    ("no rewriting", "missing-service", &[("master.cf", "rewrite unix - - n - - trivial-rewrite\n", "")]),
+    ("no verification", "missing-service", &[("master.cf", "verify unix - - n - 1 verify\n", "")]),
+    (
+        "no service behind postscreen",
+        "missing-service",
+        &[("master.cf", "", "192.0.2.99:25 inet n - n - 1 postscreen\n")],
+    ),
+    (
+        "a command without a user",
+        "command-service",
+        &[("master.cf", "", "lists unix - n n - - pipe\n  flags=R argv=/bin/deliver $recipient\n")],
+    ),
+    (
+        "a command as root",
+        "command-service",
+        &[("master.cf", "", "lists unix - n n - 0 spawn\n  user=root argv=/bin/deliver\n")],
+    ),
+    (
+        "a family that is off",
+        "switched-off-family",
+        &[("master.cf", "", "[2001:db8::1]:25 inet n - n - - smtpd\n")],
+    ),
+    (
+        "TLS first at 25",
+        "wrapper-mode",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o smtpd_tls_wrappermode=yes\n",
+        )],
+    ),
+    ("no TLS at 465", "wrapper-mode", &[("master.cf", "", "192.0.2.1:465 inet n - n - - smtpd\n")]),
+    (
+        "smtps by a map",
+        "wrapper-mode",
+        &[("sender_transport", "out-mx02-example-org:", "out-mx02-example-org:[192.0.2.9]:465")],
+    ),
+    (
+        "passwords in clear",
+        "client-authentication",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o smtpd_sasl_auth_enable=yes -o smtpd_tls_auth_only=no\n",
+        )],
+    ),
+    (
+        "a submission of nobody",
+        "client-authentication",
+        &[(
+            "master.cf",
+            "",
+            "192.0.2.1:587 inet n - n - - smtpd\n  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n",
+        )],
+    ),
+    (
+        "smuggled mail",
+        "bare-newline",
+        &[("main.cf", "smtpd_forbid_bare_newline = normalize", "smtpd_forbid_bare_newline = no")],
+    ),
+    (
+        "a list's pattern",
+        "unknown-restriction",
+        &[(
+            "main.cf",
+            "smtpd_client_restrictions =\n",
+            "smtpd_client_restrictions = reject_rbl_client dnsbl.example.org=127.0.0.\n",
+        )],
+    ),
+    (
+        "a weight of a list",
+        "unknown-restriction",
+        &[("main.cf", "", "postscreen_dnsbl_sites = dnsbl.example.org*two\n")],
+    ),
+    (
+        "a warning of nothing",
+        "misplaced-restriction",
+        &[("main.cf", "smtpd_client_restrictions =\n", "smtpd_client_restrictions = warn_if_reject\n")],
+    ),
+    (
+        "backups of all",
+        "broad-permit",
+        &[(
+            "main.cf",
+            "smtpd_relay_restrictions = permit_mynetworks,",
+            "smtpd_relay_restrictions = permit_mx_backup,",
+        )],
+    ),
+    (
+        "certificates of all",
+        "broad-permit",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o smtpd_relay_restrictions=permit_tls_all_clientcerts,reject\n",
+        )],
+    ),
+    (
+        "a map that is not there",
+        "stale-map",
+        &[(
+            "main.cf",
+            "sender_dependent_relayhost_maps =",
+            "sender_dependent_relayhost_maps = texthash:$config_directory/elsewhere",
+        )],
+    ),
+    ("a key twice", "map-entry", &[("sender_transport", "", "@example.org out-mx02-example-org:\n")]),
+    (
+        "a key without a value",
+        "map-entry",
+        &[("sender_transport", "news@example.org out-mx02-example-org:", "news@example.org")],
+    ),
+    (
+        "a network of a map",
+        "map-entry",
+        &[
+            (
+                "main.cf",
+                "smtpd_client_restrictions =\n",
+                "smtpd_client_restrictions = check_client_access cidr:$config_directory/clients\n",
+            ),
+            ("clients", "", "192.0.2.7/24 REJECT\n"),
+        ],
+    ),
+    (
+        "a cache that is not written",
+        "cache-map",
+        &[("main.cf", "address_verify_map =", "address_verify_map = texthash:/etc/postfix/verify")],
+    ),
+    ("a wildcard", "domain-list", &[("main.cf", "relay_domains = example.org", "relay_domains = *")]),
+    (
+        "a domain twice",
+        "domain-twice",
+        &[("main.cf", "virtual_alias_domains =", "virtual_alias_domains = example.org")],
+    ),
+    (
+        "a bracket",
+        "next-hop",
+        &[(
+            "main.cf",
+            "relay_transport = relay:[mailboxes.example.org]:25",
+            "relay_transport = relay:[mailboxes.example.org:25",
+        )],
+    ),
+    ("a port's name", "next-hop", &[("main.cf", "relayhost =\n", "relayhost = [mail.example.org]:smpt\n")]),
+    (
+        "a comment behind a value",
+        "next-hop",
+        &[("sender_transport", "out-mx02-example-org:", "out-mx02-example-org: # two")],
+    ),
+    ("an indented key", "next-hop", &[("sender_transport", "\nnews@", "\n news@")]),
+    (
+        "a transport for a relayhost",
+        "next-hop",
+        &[("main.cf", "relayhost =\n", "relayhost = relay:[mail.example.org]\n")],
+    ),
+    (
+        "a milter without a port",
+        "endpoint",
+        &[("main.cf", "smtpd_milters =\n", "smtpd_milters = inet:localhost\n")],
+    ),
+    (
+        "a policy server of no type",
+        "endpoint",
+        &[(
+            "main.cf",
+            "smtpd_client_restrictions =\n",
+            "smtpd_client_restrictions = check_policy_service localhost:10023\n",
+        )],
+    ),
+    (
+        "TLS without a certificate",
+        "listener-tls",
+        &[(
+            "master.cf",
+            "  -o smtpd_tls_cert_file=/etc/ssl/mail/mx02.example.org/fullchain.pem\n  -o smtpd_tls_key_file=/etc/ssl/mail/mx02.example.org/privkey.pem\n",
+            "",
+        )],
+    ),
+    (
+        "a certificate without a key",
+        "listener-tls",
+        &[("master.cf", "  -o smtpd_tls_key_file=/etc/ssl/mail/mx02.example.org/privkey.pem\n", "")],
+    ),
+    (
+        "a certificate without TLS",
+        "listener-tls",
+        &[(
+            "master.cf",
+            "  -o syslog_name=postfix/mx02.example.org\n",
+            "  -o syslog_name=postfix/mx02.example.org\n  -o smtpd_tls_security_level=none\n",
+        )],
+    ),
+    (
+        "the certificate of another row",
+        "foreign-certificate",
+        &[("master.cf", "mx02.example.org/fullchain", "mx03.example.org/fullchain")],
+    ),
+    (
+        "a level without authorities",
+        "tls-verification",
+        &[
+            ("main.cf", "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n", ""),
+            ("main.cf", "smtp_tls_security_level = may", "smtp_tls_security_level = secure"),
+        ],
+    ),
+    (
+        "dane without dnssec",
+        "tls-verification",
+        &[(
+            "master.cf",
+            "smtp_helo_name=mx02.example.org",
+            "smtp_helo_name=mx02.example.org -o smtp_tls_security_level=dane",
+        )],
+    ),
+    (
+        "a level of a policy",
+        "tls-policy",
+        &[("main.cf", "", "smtp_tls_policy_maps = inline:{example.net=encript}\n")],
+    ),
+    ("an empty value", "value", &[("main.cf", "mail.example.org", "mail.example.org\nmail_name =")]),
+    (
+        "a value below the least",
+        "value",
+        &[("main.cf", "smtpd_recipient_limit = 200", "smtpd_recipient_limit = 0")],
+    ),
+    ("a path that is none", "value", &[("main.cf", "queue_directory = /var", "queue_directory = var")]),
+    ("a name in mynetworks", "value", &[("main.cf", "mynetworks = 127.0.0.1/32", "mynetworks = localhost")]),
+    ("an interface", "value", &[("main.cf", "inet_interfaces = all", "inet_interfaces = al")]),
     ("all of TLS", "weak-protocol", &[("main.cf", "smtp_tls_protocols = >=TLSv1.2", "smtp_tls_protocols =")]),
 ];
 
@@ -488,4 +784,11 @@ fn hardened_instances_are_left_in_peace() {
     let run = run(&tests().join("lint"), &["lint", "postfix", "hardened", "--format", "json"]).expect(0);
     assert_eq!(ids(&run), Vec::<String>::new());
     assert_eq!(run.json()["folders"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn common_instances_are_left_in_peace() {
+    let run = run(&tests().join("lint"), &["lint", "postfix", "common", "--format", "json"]).expect(0);
+    assert_eq!(ids(&run), Vec::<String>::new());
+    assert_eq!(run.json()["folders"].as_array().unwrap().len(), 6);
 }

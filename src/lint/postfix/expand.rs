@@ -1,5 +1,6 @@
 //! `$name` and its kin in the values of main.cf and master.cf, as of postconf(5).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// A part of a value.
@@ -91,6 +92,34 @@ pub(super) fn names(text: &str) -> Vec<(&str, Range<usize>)> {
     let mut found = Vec::new();
     names_into(text, 0, DEEPEST, &mut found);
     found
+}
+
+/// The circle of names that the value of one leads into, if it does.
+pub(super) fn circle(name: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<Vec<String>> {
+    let mut done = BTreeSet::new();
+    circle_from(&mut vec![name.to_owned()], &mut done, lookup)
+}
+
+fn circle_from(
+    path: &mut Vec<String>,
+    done: &mut BTreeSet<String>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Option<Vec<String>> {
+    let value = lookup(path.last()?)?;
+    for (name, _) in names(&value) {
+        if let Some(begin) = path.iter().position(|other| other == name) {
+            return Some(path[begin..].to_vec());
+        }
+        if done.insert(name.to_owned()) {
+            path.push(name.to_owned());
+            let found = circle_from(path, done, lookup);
+            if found.is_some() {
+                return found;
+            }
+            path.pop();
+        }
+    }
+    None
 }
 
 fn names_into<'t>(text: &'t str, base: usize, depth: usize, found: &mut Vec<(&'t str, Range<usize>)>) {
@@ -258,6 +287,12 @@ mod tests {
         ] {
             assert_eq!(expand(text, &lookup), value, "{text}");
         }
+    }
+
+    #[test]
+    fn circles_are_found() {
+        assert_eq!(circle("round", &lookup), Some(vec!["round".to_owned()]));
+        assert_eq!(circle("b", &lookup), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is known of Postfix: parameters, restrictions, types of maps. Read from `facts.tsv`, which
+//! What is known of Postfix: parameters, restrictions, types of maps, services. Read from `facts.tsv`, which
 //! `scripts/postfix-facts` makes from the sources of Postfix.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +74,8 @@ pub(super) struct Parameter {
     /// The programs that read it; none where all do.
     readers: Vec<&'static str>,
     pub(super) kind: Kind,
+    /// The least and the most that it may be, or the shortest and the longest text; 0 for no end.
+    pub(super) range: (u64, u64),
     /// Its defaults, each with the version that it begins with.
     defaults: Vec<(Version, &'static str)>,
 }
@@ -95,6 +97,35 @@ impl Parameter {
     }
 }
 
+/// The words that a parameter takes.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// Whether a value is a list of them.
+    pub(super) is_list: bool,
+    pub(super) known: Vec<&'static str>,
+}
+
+/// A service as the master.cf has it that Postfix comes with.
+#[derive(Debug)]
+pub(super) struct Stock {
+    pub(super) kind: &'static str,
+    pub(super) private: bool,
+    pub(super) unprivileged: &'static str,
+    /// When it is woken up: `-`, or seconds.
+    pub(super) wakeup: &'static str,
+    pub(super) limit: &'static str,
+    pub(super) program: &'static str,
+}
+
+impl Stock {
+    /// Its line in master.cf, by a name.
+    pub(super) fn line(&self, name: &str) -> String {
+        let private = if self.private { "-" } else { "n" };
+        let Self { kind, unprivileged, wakeup, limit, program, .. } = self;
+        format!("{name} {kind} {private} {unprivileged} n {wakeup} {limit} {program}")
+    }
+}
+
 /// All that is known.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -107,6 +138,12 @@ pub(super) struct Facts {
     pub(super) transports: BTreeSet<&'static str>,
     /// The programs of services.
     pub(super) programs: BTreeSet<&'static str>,
+    /// The words that parameters take.
+    pub(super) words: BTreeMap<&'static str, Words>,
+    /// The services that Postfix comes with.
+    pub(super) services: BTreeMap<&'static str, Stock>,
+    /// What programs want of the fields of their services: `solitary`, `unlimited`, `privileged`.
+    pub(super) wants: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
 /// The programs that read no parameter of their own.
@@ -150,6 +187,24 @@ pub(super) static FACTS: LazyLock<Facts> = LazyLock::new(|| {
             "restriction" => _ = facts.restrictions.insert(name),
             "map" => _ = facts.maps.insert(name),
             "transport" => _ = facts.transports.insert(name),
+            "words" => {
+                if let (Some(many), Some(known)) = (fields.next(), fields.next()) {
+                    let words = Words { is_list: many == "list", known: known.split(',').collect() };
+                    facts.words.insert(name, words);
+                }
+            }
+            "service" => {
+                let fields: Vec<&str> = fields.collect();
+                if let [kind, private, unprivileged, _, wakeup, limit, program] = fields[..] {
+                    let private = private != "n";
+                    let stock = Stock { kind, private, unprivileged, wakeup, limit, program };
+                    facts.services.insert(name, stock);
+                }
+            }
+            "program" => {
+                let wants = fields.next().unwrap_or_default().split(',').collect();
+                facts.wants.insert(name, wants);
+            }
             _ => {}
         }
     }
@@ -166,7 +221,11 @@ fn parameter(mut fields: std::str::Split<'static, char>) -> Option<Parameter> {
         "*" => Vec::new(),
         readers => readers.split(',').collect(),
     };
-    let kind = match fields.next()? {
+    let mut kind = fields.next()?.split(':');
+    let named = kind.next()?;
+    let mut end = || kind.next().and_then(|end| end.parse().ok()).unwrap_or(0);
+    let range = (end(), end());
+    let kind = match named {
         "yesno" => Kind::YesNo,
         "number" => Kind::Number,
         "time" => Kind::Time,
@@ -178,7 +237,7 @@ fn parameter(mut fields: std::str::Split<'static, char>) -> Option<Parameter> {
         let (version, default) = changed.split_once('=')?;
         defaults.push((version.parse().ok()?, default));
     }
-    Some(Parameter { first, gone, restart, readers, kind, defaults })
+    Some(Parameter { first, gone, restart, readers, kind, range, defaults })
 }
 
 #[cfg(test)]
@@ -192,8 +251,15 @@ mod tests {
         let bare = &facts.parameters["smtpd_forbid_bare_newline"];
         assert_eq!(bare.default("3.7".parse().unwrap()), "no");
         assert_eq!(bare.default("3.10".parse().unwrap()), "normalize");
-        assert!(facts.parameters["inet_interfaces"].restart);
+        for name in ["inet_interfaces", "inet_protocols", "queue_directory", "config_directory"] {
+            assert!(facts.parameters[name].restart, "{name}");
+        }
+        assert!(!facts.parameters["hash_queue_names"].restart);
         assert_eq!(facts.parameters["biff"].kind, Kind::YesNo);
+        assert_eq!(facts.parameters["smtpd_recipient_limit"].range, (1, 0));
+        assert!(facts.words["notify_classes"].is_list && !facts.words["smtp_tls_ciphers"].is_list);
+        assert_eq!(facts.services["qmgr"].wakeup, "300");
+        assert_eq!(facts.wants["postscreen"], ["solitary"]);
         assert_eq!(facts.parameters["queue_run_delay"].kind, Kind::Time);
         assert!(facts.programs.contains("smtpd") && facts.programs.contains("postscreen"));
         assert!(facts.parameters["smtp_bind_address_enforce"].first == "3.7".parse().unwrap());

@@ -93,6 +93,16 @@ pub(super) struct Listener {
     pub(super) port: String,
 }
 
+impl Listener {
+    /// Whether both cannot be listened on at once.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let meet = self.addresses.is_empty()
+            || other.addresses.is_empty()
+            || self.addresses.iter().any(|address| other.addresses.contains(address));
+        meet && self.port == other.port
+    }
+}
+
 /// The host and the port of the name of an inet service.
 pub(super) fn host_and_port(name: &str) -> (Option<&str>, &str) {
     match name.rsplit_once(':') {
@@ -149,6 +159,84 @@ pub(super) fn is_local(nexthop: &str) -> bool {
     bare.eq_ignore_ascii_case("localhost") || address(bare).is_some_and(|address| address.is_loopback())
 }
 
+/// Whether a text is a host name: labels of letters, digits and `-`; an underscore only where that is allowed.
+pub(super) fn is_name(text: &str, underscore: bool) -> bool {
+    let is_in = |c: char| c.is_alphanumeric() || c == '-' || underscore && c == '_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(is_in)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.len() <= 253 && !digits && text.split('.').all(is_label)
+}
+
+/// Names of ports that mail has to do with, as of the file of services that every host has.
+const PORTS: &[&str] = &[
+    "smtp",
+    "mail",
+    "smtps",
+    "submissions",
+    "ssmtp",
+    "urd",
+    "submission",
+    "lmtp",
+    "qmqp",
+    "pop3",
+    "imap2",
+    "imap",
+];
+
+/// Why a text is no port; a name of a port that is not known may be one of this host.
+pub(super) fn port_fault(text: &str) -> Option<String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let fits = text.parse::<u32>().is_ok_and(|number| (1..=65535).contains(&number));
+        return (!fits).then(|| format!("`{text}` is no port: expected 1 to 65535"));
+    }
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let near = crate::diagnostic::nearest(text, PORTS.iter().copied());
+    match near.filter(|_| !PORTS.contains(&text)) {
+        Some(near) => Some(format!("there is no port `{text}`; there is `{near}`")),
+        None if is_word => None,
+        None => Some(format!("`{text}` is no port")),
+    }
+}
+
+/// Why a text is not `host`, `host:port`, `[host]` or `[host]:port`, as smtp(8) takes them.
+pub(super) fn hop_fault(text: &str) -> Option<String> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let Some((inner, after)) = rest.split_once(']') else {
+                return Some(format!("`{text}` has no `]`"));
+            };
+            let port = match after.strip_prefix(':') {
+                Some(port) => Some(port).filter(|port| !port.is_empty()),
+                None if after.is_empty() => None,
+                None => {
+                    return Some(format!("`{after}` stands behind the `]` of `{text}`: expected `:port`"));
+                }
+            };
+            if address(inner).is_some() {
+                return port.and_then(port_fault);
+            }
+            (inner, port)
+        }
+        None if text.matches(':').count() > 1 => {
+            return Some(format!("brackets have to stand around the IPv6 address in `{text}`"));
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port).filter(|port| !port.is_empty())),
+            None => (text, None),
+        },
+    };
+    if !is_name(host, true) && address(host).is_none() {
+        return Some(format!("`{host}` is neither a host nor a domain"));
+    }
+    port.and_then(port_fault)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +258,38 @@ mod tests {
         let many: Vec<IpNet> =
             (0..=9_u8).map(|second| network(&format!("8.{second}.0.0/16")).unwrap()).collect();
         assert!(are_wide(&many) && !are_wide(&many[..4]));
+    }
+
+    #[test]
+    fn destinations_are_judged() {
+        for text in [
+            "example.org",
+            "[mail.example.org]",
+            "[mail.example.org]:587",
+            "example.org:submission",
+            "[192.0.2.1]:25",
+            "192.0.2.1",
+            "[2001:db8::1]:25",
+            "[ipv6:2001:db8::1]",
+            "[mx_1.example.org]:",
+            "mailhost",
+        ] {
+            assert_eq!(hop_fault(text), None);
+        }
+        for text in [
+            "[mail.example.org",
+            "[mail.example.org]25",
+            "[mail.example.org]:99999",
+            "[mail.example.org]:smpt",
+            "2001:db8::1",
+            "mail..example.org",
+            "#",
+            "billing@example.org",
+            "[192.0.2.300]",
+            "example.org:0",
+        ] {
+            assert!(hop_fault(text).is_some(), "{text}");
+        }
     }
 
     #[test]

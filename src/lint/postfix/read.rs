@@ -94,12 +94,31 @@ impl Odd {
     }
 }
 
+/// A word of master.cf.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) text: String,
+    at: usize,
+}
+
+impl Field {
+    fn of(word: &Word<'_>) -> Self {
+        Self { text: word.text.to_owned(), at: word.at }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place::new(MASTER, self.at..self.at + self.text.len())
+    }
+}
+
 /// A service of master.cf.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) private: bool,
+    /// The five fields between the type and the program, as they stand.
+    pub(super) fields: [Field; 5],
     /// Whether it is woken up by itself.
     pub(super) wakes: bool,
     /// How many processes it may have; nothing for the default.
@@ -107,6 +126,8 @@ pub(super) struct Service {
     /// The program, without a folder.
     pub(super) program: String,
     pub(super) overrides: Vec<Setting>,
+    /// The attributes of pipe(8) and spawn(8), such as `user=`; `argv=` is the last one.
+    pub(super) attributes: Vec<Field>,
     /// What stands behind the program and is neither an option nor an attribute.
     pub(super) odd: Vec<Odd>,
     name_at: usize,
@@ -211,7 +232,7 @@ fn joined<'t>(text: &'t str, words: &[Word<'t>]) -> Vec<Word<'t>> {
 }
 
 fn service(words: &[Word<'_>]) -> Option<Service> {
-    let [name, kind, private, _unprivileged, _chroot, wakeup, limit, program, arguments @ ..] = words else {
+    let [name, kind, private, unprivileged, chroot, wakeup, limit, program, arguments @ ..] = words else {
         return None;
     };
     let short = program.text.rsplit('/').next().unwrap_or_default();
@@ -219,10 +240,12 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
         name: name.text.to_owned(),
         kind: kind.text.to_owned(),
         private: private.text != "n",
+        fields: [private, unprivileged, chroot, wakeup, limit].map(Field::of),
         wakes: !matches!(wakeup.text, "-" | "0" | "0?"),
         limit: limit.text.parse().ok(),
         program: short.to_owned(),
         overrides: Vec::new(),
+        attributes: Vec::new(),
         odd: Vec::new(),
         name_at: name.at,
         program_at: program.at + program.text.len() - short.len(),
@@ -234,8 +257,12 @@ fn service(words: &[Word<'_>]) -> Option<Service> {
     while let Some(word) = rest.next() {
         let Some(option) = word.text.strip_prefix('-') else {
             if has_attributes && word.text.contains('=') {
+                service.attributes.push(Field::of(word));
                 // The command's own words may be anything.
-                break;
+                if word.text.starts_with("argv=") {
+                    break;
+                }
+                continue;
             }
             // What follows on what is wrong already is the rest of it.
             let before = std::mem::replace(&mut odd_until, word.at + word.text.len());

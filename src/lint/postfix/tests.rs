@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::diagnostic::Severity::{Error, Warning};
-use crate::lint::{Example, Finding, Memory};
+use crate::lint::{Example, Memory};
 
 /// What examples leave out.
 const BASE_MAIN: &str =
@@ -15,6 +15,10 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+showq unix n - n - - showq
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
 verify unix - - n - 1 verify
 proxymap unix - - n - - proxymap
 proxywrite unix - - n - 1 proxymap
@@ -171,4 +175,30 @@ fn certificates_are_judged() {
 fn rules_have_names_of_their_own() {
     let names: BTreeSet<&str> = RULES.iter().map(|rule| rule.code.id).collect();
     assert_eq!(names.len(), RULES.len());
+}
+
+#[test]
+fn instances_are_held_against_each_other() {
+    let instance = |main: &str, master: &str| {
+        let texts = [(MAIN, BASE_MAIN.to_owned() + main), (MASTER, BASE_MASTER.to_owned() + master)];
+        let files = texts.map(|(name, text)| (name.into(), text.into_bytes())).into();
+        Memory { folder: "postfix".into(), files }
+    };
+    let own = "queue_directory = /var/spool/b\ndata_directory = /var/lib/b\n";
+    let first = instance("", "192.0.2.1:25 inet n - n - - smtpd\n");
+    let judge = |folder: &str, second: &Memory| {
+        let folder = Utf8Path::new(folder);
+        let found = lint_together(&[(Utf8Path::new("etc/postfix"), &first), (folder, second)], options());
+        found.into_iter().map(|(number, finding)| (number, finding.message)).collect::<Vec<_>>()
+    };
+    let apart = instance(own, "192.0.2.2:25 inet n - n - - smtpd\n");
+    assert_eq!(judge("etc/postfix-b", &apart), []);
+    let same = instance("", "smtp inet n - n - - smtpd\n");
+    assert_eq!(judge("etc/postfix-b", &same).len(), 3);
+    assert!(judge("etc/postfix-b", &same).iter().all(|(number, _)| *number == 1));
+    // These are of other hosts, or of no host at all.
+    assert_eq!(judge("other/postfix", &same), []);
+    assert_eq!(judge("etc/example", &same), []);
+    let disabled = instance(&format!("{own}master_service_disable = inet\n"), "smtp inet n - n - - smtpd\n");
+    assert_eq!(judge("etc/postfix-b", &disabled), []);
 }

@@ -43,7 +43,7 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
         }
         let Some(listener) = instance.listener(service) else { continue };
         let others = listeners.entry(listener.port.clone()).or_default();
-        if let Some((first, other)) = others.iter().find(|(_, other)| overlap(other, &listener)) {
+        if let Some((first, other)) = others.iter().find(|(_, other)| other.overlaps(&listener)) {
             let same = other.addresses == listener.addresses;
             let message = if same {
                 format!("`{}` is listened on twice: this one counts", service.name)
@@ -59,10 +59,4 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
         }
         others.push((service, listener));
     }
-}
-
-fn overlap(left: &Listener, right: &Listener) -> bool {
-    left.addresses.is_empty()
-        || right.addresses.is_empty()
-        || left.addresses.iter().any(|address| right.addresses.contains(address))
 }

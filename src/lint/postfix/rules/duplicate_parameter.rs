@@ -12,8 +12,8 @@ pub(super) static RULE: Rule = Rule {
         about: "A parameter is set twice, in main.cf or for one service.",
     },
     why: "The last one counts, and the other one is there to mislead.",
-    bad: Example { files: &[("main.cf", "message_size_limit = 52428800\nmessage_size_limit = 10240000\n")] },
-    good: Example { files: &[("main.cf", "message_size_limit = 52428800\n")] },
+    bad: Example { files: &[("main.cf", "message_size_limit = 20480000\nmessage_size_limit = 10240000\n")] },
+    good: Example { files: &[("main.cf", "message_size_limit = 20480000\n")] },
     check,
 };
 

@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
         id: "postfix::misplaced-restriction",
         about: "A restriction stands where it can never act.",
     },
-    why: "What follows an unconditional `permit`, `reject` or `defer` is never reached. With `smtpd_delay_reject = no`, what \
+    why: "What follows an unconditional `permit`, `reject` or `defer` is never reached, and `warn_if_reject` at the end warns of nothing. With `smtpd_delay_reject = no`, what \
           looks at the recipient does nothing in a list that is asked before one is known.",
     bad: Example {
         files: &[("main.cf", "smtpd_client_restrictions = permit, reject_rbl_client dnsbl.example.org\n")],
@@ -23,7 +23,12 @@ pub(super) static RULE: Rule = Rule {
 fn check(instance: &Instance<'_>, findings: &mut Findings) {
     for (service, setting) in instance.effective() {
         let Some(stage) = RESTRICTIONS.iter().position(|list| *list == setting.name) else { continue };
-        let list = instance.restrictions(&instance.items(service, setting));
+        let items = instance.items(service, setting);
+        let list = instance.restrictions(&items);
+        if let Some(last) = items.last().filter(|last| last.text.eq_ignore_ascii_case("warn_if_reject")) {
+            let message = format!("`{}` has nothing behind it to warn of", last.text);
+            findings.push(Finding::new(&RULE.code, last.place.clone(), message));
+        }
         let end = list
             .iter()
             .position(|one| !one.warns && matches!(one.name.as_str(), "permit" | "reject" | "defer"));

@@ -40,22 +40,12 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             _ => {}
         }
     }
-    for service in instance.running(&["smtpd"]).filter(|service| is_public(instance, service)) {
+    for service in instance.running(&["smtpd"]).filter(|service| instance.is_public(service)) {
         let Some(finding) = unguarded(instance, service) else { continue };
         // What all listeners share is told for the first one.
         if !findings.list.iter().any(|other| other.code.id == RULE.code.id && other.place == finding.place) {
             findings.push(finding);
         }
-    }
-}
-
-/// Whether others than the host itself reach a service.
-fn is_public(instance: &Instance<'_>, service: &Service) -> bool {
-    match service.kind.as_str() {
-        "inet" => instance.listener(service).is_none_or(|listener| {
-            !listener.addresses.iter().all(std::net::IpAddr::is_loopback) || listener.addresses.is_empty()
-        }),
-        _ => service.kind == "pass",
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
           certificate shows the common one.",
     bad: Example {
         files: &[
-            ("main.cf", "smtpd_tls_chain_files = /etc/ssl/mail/common.pem\n"),
+            ("main.cf", "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/ssl/mail/common.pem\n"),
             (
                 "master.cf",
                 "192.0.2.1:25 inet n - n - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\n",
@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     },
     good: Example {
         files: &[
-            ("main.cf", "smtpd_tls_chain_files = /etc/ssl/mail/common.pem\n"),
+            ("main.cf", "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/ssl/mail/common.pem\n"),
             (
                 "master.cf",
                 "192.0.2.1:25 inet n - n - - smtpd\n  -o smtpd_tls_chain_files=/etc/ssl/mail/a.pem\n",

@@ -11,18 +11,20 @@ pub(super) static RULE: Rule = Rule {
         id: "postfix::shared-cache",
         about: "Several processes write one cache that only one process may open.",
     },
-    why: "A postscreen locks its cache: a second one with the same file does not start. `proxy:` and `lmdb:` can be shared. \
-          And a postscreen is one process: its process limit is 1.",
+    why: "A postscreen locks its cache: a second one with the same file does not start. `proxy:` and `lmdb:` can be shared.",
     bad: Example {
         files: &[(
             "master.cf",
-            "192.0.2.1:25 inet n - n - 1 postscreen\n192.0.2.2:25 inet n - n - 1 postscreen\n",
+            "192.0.2.1:25 inet n - n - 1 postscreen\n192.0.2.2:25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n",
         )],
     },
     good: Example {
         files: &[
             ("main.cf", "postscreen_cache_map = proxy:btree:$data_directory/postscreen_cache\n"),
-            ("master.cf", "192.0.2.1:25 inet n - n - 1 postscreen\n192.0.2.2:25 inet n - n - 1 postscreen\n"),
+            (
+                "master.cf",
+                "192.0.2.1:25 inet n - n - 1 postscreen\n192.0.2.2:25 inet n - n - 1 postscreen\nsmtpd pass - - n - - smtpd\n",
+            ),
         ],
     },
     check,
@@ -36,12 +38,6 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
     for service in instance.running(&["postscreen"]) {
         let cache = instance.value(Some(service), "postscreen_cache_map");
         let kind = cache.split(':').next().unwrap_or_default();
-        if service.limit != Some(1) {
-            let message =
-                format!("`{}` may have more than one process, which a postscreen may not", service.name);
-            findings
-                .push(Finding::new(&RULE.code, service.place(), message).hint("set its process limit to 1"));
-        }
         let default_is_plain = kind == "$default_cache_db_type" || kind.is_empty() && !cache.is_empty();
         if !PLAIN.contains(&kind) && !default_is_plain {
             continue;
@@ -58,17 +54,6 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             findings.push(finding.other(service.place(), "the second one").hint(hint));
         } else {
             caches.insert(cache, service);
-        }
-    }
-    // Of these, Postfix itself wants one process.
-    for service in instance.running(&["verify", "tlsmgr", "scache", "anvil", "postlogd"]) {
-        if service.limit != Some(1) {
-            let message = format!(
-                "`{}` may have more than one process, which a {} may not",
-                service.name, service.program
-            );
-            findings
-                .push(Finding::new(&RULE.code, service.place(), message).hint("set its process limit to 1"));
         }
     }
 }

@@ -12,16 +12,22 @@ pub(super) static RULE: Rule = Rule {
     why: "postscreen has tlsproxy speak TLS, which reads its own settings: clients that postscreen still tests see the \
           certificate of tlsproxy. Name one for each listener with `tlsproxy_service_name`.",
     bad: Example {
-        files: &[(
-            "master.cf",
-            "192.0.2.1:25 inet n - n - 1 postscreen\n  -o smtpd_service_name=smtpd-a\nsmtpd-a pass - - n - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\ntlsproxy unix - - n - 0 tlsproxy\n",
-        )],
+        files: &[
+            ("main.cf", "smtpd_tls_security_level = may\n"),
+            (
+                "master.cf",
+                "192.0.2.1:25 inet n - n - 1 postscreen\n  -o smtpd_service_name=smtpd-a\nsmtpd-a pass - - n - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\ntlsproxy unix - - n - 0 tlsproxy\n",
+            ),
+        ],
     },
     good: Example {
-        files: &[(
-            "master.cf",
-            "192.0.2.1:25 inet n - n - 1 postscreen\n  -o smtpd_service_name=smtpd-a\n  -o tlsproxy_service_name=tlsproxy-a\nsmtpd-a pass - - n - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\ntlsproxy-a unix - - n - 0 tlsproxy\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\n",
-        )],
+        files: &[
+            ("main.cf", "smtpd_tls_security_level = may\n"),
+            (
+                "master.cf",
+                "192.0.2.1:25 inet n - n - 1 postscreen\n  -o smtpd_service_name=smtpd-a\n  -o tlsproxy_service_name=tlsproxy-a\nsmtpd-a pass - - n - - smtpd\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\ntlsproxy-a unix - - n - 0 tlsproxy\n  -o smtpd_tls_cert_file=/etc/ssl/mail/a.pem\n",
+            ),
+        ],
     },
     check,
 };

@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
     good: Example {
         files: &[(
             "master.cf",
-            "smtp inet n - n - - smtpd\n  -o smtpd_tls_security_level=may\n  -o { smtpd_banner = mail.example.org ESMTP }\n",
+            "smtp inet n - n - - smtpd\n  -o smtpd_tls_security_level=may\n  -o smtpd_tls_chain_files=/etc/ssl/mail/a.pem\n  -o { smtpd_banner = mail.example.org ESMTP }\n",
         )],
     },
     check,

@@ -50,6 +50,9 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             continue;
         }
         let source = instance.local(&map.name);
+        // What lies elsewhere on this machine is another host's, where the configuration is not in its place.
+        let is_ours = source.is_relative() || instance.files.is_host();
+        let is_password = map.parameter.ends_with("_password_maps");
         let end = COMPILED.iter().find(|(kind, _)| *kind == map.kind).map(|(_, end)| end);
         let read = match end {
             Some(end) => format!("{source}{end}").into(),
@@ -64,6 +67,7 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             Found::File(_) => {
                 let times = (instance.files.modified(&source), instance.files.modified(&read));
                 if end.is_some()
+                    && is_ours
                     && is_there(&source)
                     && let (Some(source_time), Some(time)) = times
                     && time < source_time
@@ -71,27 +75,26 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
                     findings.push(finding(format!("`{read}` is older than `{source}`")).hint(compile));
                 }
             }
-            Found::Absent | Found::Unknown if end.is_some() && is_there(&source) => {
+            Found::Absent | Found::Unknown if end.is_some() && is_ours && is_there(&source) => {
                 findings
                     .push(finding(format!("`{source}` is not compiled: `{read}` is missing")).hint(compile));
             }
-            Found::Absent if instance.files.is_host() || end.is_some() && source.is_relative() => {
-                findings.push(finding(format!("`{read}` is missing")));
-            }
-            // It lies elsewhere; a file beside with nearly its name is what was meant.
-            Found::Absent | Found::Unknown => {
+            found => {
                 let name = source.file_name().unwrap_or_default();
-                let near = instance.files.beside(&source);
-                let near =
-                    crate::diagnostic::nearest(name, near.iter().map(String::as_str)).map(str::to_owned);
-                match near.filter(|_| source.is_relative()) {
-                    Some(near) => findings.push(
-                        finding(format!("there is no `{source}` beside main.cf"))
-                            .hint(format!("did you mean `{near}`?")),
-                    ),
-                    None => {
-                        findings.unchecked(format!("the map `{}:{}`, which is not here", map.kind, map.name));
-                    }
+                let beside = instance.files.beside(&source);
+                let near = crate::diagnostic::nearest(name, beside.iter().map(String::as_str));
+                let near = near.filter(|_| source.is_relative());
+                // Passwords are kept apart, where the configuration is not in its place.
+                let is_missing =
+                    found == Found::Absent && is_ours && (instance.files.is_host() || !is_password);
+                if is_missing || near.is_some() {
+                    let finding = finding(format!("`{read}` is missing"));
+                    findings.push(match near {
+                        Some(near) => finding.hint(format!("did you mean `{near}`?")),
+                        None => finding,
+                    });
+                } else {
+                    findings.unchecked(format!("the map `{}:{}`, which is not here", map.kind, map.name));
                 }
             }
         }

@@ -2,6 +2,7 @@ use super::Rule;
 use crate::diagnostic::Code;
 use crate::lint::postfix::Instance;
 use crate::lint::postfix::lists::{RESTRICTIONS, Restriction, names_map, takes_argument};
+use crate::lint::postfix::networks::is_name;
 use crate::lint::{Example, Finding, Findings};
 
 pub(super) static RULE: Rule = Rule {
@@ -36,6 +37,19 @@ const GONE: &[&str] = &["check_relay_domains", "permit_naked_ip_address"];
 fn check(instance: &Instance<'_>, findings: &mut Findings) {
     for (service, setting) in instance.effective() {
         let name = setting.name.as_str();
+        if name == "postscreen_dnsbl_sites" {
+            for item in instance.items(service, setting) {
+                let (list, weight) = item.text.split_once('*').unwrap_or((&item.text, "1"));
+                let why = match weight.parse::<i32>() {
+                    Ok(_) => list_fault(list),
+                    Err(_) => Some("has a weight that is no whole number"),
+                };
+                let message = |why| format!("`{}` in `{name}` {why}", item.text);
+                findings
+                    .list
+                    .extend(why.map(|why| Finding::new(&RULE.code, item.place.clone(), message(why))));
+            }
+        }
         let is_list = RESTRICTIONS.contains(&name) || instance.classes().iter().any(|class| class == name);
         let other = match name {
             "local_header_rewrite_clients" => Some(REWRITE),
@@ -93,7 +107,13 @@ fn judge(instance: &Instance<'_>, restriction: &Restriction) -> Option<Finding> 
             let message = format!("`{text}` is no map and no server: `{name}` wants `type:name`");
             return Some(Finding::new(&RULE.code, argument.place.clone(), message));
         }
-        return None;
+        let asks_dns = name.starts_with("reject_rbl")
+            || name.starts_with("reject_rhsbl_")
+            || name.starts_with("permit_");
+        let why = asks_dns.then(|| list_fault(text)).flatten()?;
+        let message = format!("`{text}` behind `{name}` {why}");
+        let hint = "write a domain such as `dnsbl.example.org`, or `dnsbl.example.org=127.0.0.[2..9]`";
+        return Some(Finding::new(&RULE.code, argument.place.clone(), message).hint(hint));
     }
     // A table stands for the access check of its list.
     let is_class = instance.classes().iter().any(|class| class.eq_ignore_ascii_case(name));
@@ -103,6 +123,30 @@ fn judge(instance: &Instance<'_>, restriction: &Restriction) -> Option<Finding> 
     let names =
         instance.facts.restrictions.iter().copied().chain(instance.classes().iter().map(String::as_str));
     Some(finding(format!("there is no restriction `{name}`")).nearest(name, names))
+}
+
+/// What is wrong with a list of the DNS, as `domain` or `domain=d.d.d.d`, where each `d` may be `[a..b;c]`.
+fn list_fault(text: &str) -> Option<&'static str> {
+    let (domain, pattern) =
+        text.split_once('=').map_or((text, None), |(domain, pattern)| (domain, Some(pattern)));
+    if domain.contains('$') || text.contains(['{', '/']) {
+        return None;
+    }
+    if !is_name(domain, true) || !domain.contains('.') {
+        return Some("is no domain of a list");
+    }
+    let is_byte = |text: &str| text.parse::<u8>().is_ok();
+    let is_range =
+        |text: &str| text.split_once("..").map_or_else(|| is_byte(text), |(a, b)| is_byte(a) && is_byte(b));
+    let is_part = |text: &str| match text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+        Some(inner) => inner.split(';').all(is_range),
+        None => is_byte(text),
+    };
+    // The dots of ranges divide nothing.
+    let parts = pattern?.replace("..", "-");
+    let parts: Vec<String> = parts.split('.').map(|part| part.replace('-', "..")).collect();
+    (parts.len() != 4 || !parts.iter().all(|part| is_part(part)))
+        .then_some("has a pattern that is no address")
 }
 
 /// What the results of an access table may begin with, as of access(5).

@@ -3,86 +3,37 @@ use std::net::IpAddr;
 use super::Rule;
 use crate::diagnostic::{Code, nearest};
 use crate::lint::postfix::Instance;
+use crate::lint::postfix::expand::level;
 use crate::lint::postfix::facts::Kind;
 use crate::lint::postfix::lists::Item;
-use crate::lint::postfix::networks::{looks_like_network, network};
-use crate::lint::{Example, Finding, Findings};
+use crate::lint::postfix::networks::{address, is_name, looks_like_network, network};
+use crate::lint::{Example, Finding, Findings, Place};
 
 pub(super) static RULE: Rule = Rule {
     code: Code { id: "postfix::value", about: "A value is not of the kind that its parameter takes." },
     why: "A program that reads it does not start (`bad boolean configuration`), or answers mail with an error. Judged are \
-          yes and no, numbers, times, addresses, networks, and the parameters that take one of a few words.",
+          yes and no, numbers, times, addresses, networks, paths, interfaces, what may not be empty, and the parameters that \
+          take words.",
     bad: Example { files: &[("main.cf", "smtpd_helo_required = true\nqueue_run_delay = 5min\n")] },
     good: Example { files: &[("main.cf", "smtpd_helo_required = yes\nqueue_run_delay = 5m\n")] },
     check,
 };
 
 const SERVER_LEVELS: &[&str] = &["none", "may", "encrypt"];
-const CLIENT_LEVELS: &[&str] =
-    &["none", "may", "encrypt", "dane", "dane-only", "half-dane", "fingerprint", "verify", "secure"];
-const CIPHERS: &[&str] = &["export", "low", "medium", "high", "null"];
-const DSN: &[&str] = &["accept", "reject", "tempfail", "quarantine", "shutdown"];
-const ACTIONS: &[&str] = &["ignore", "enforce", "drop"];
-const FAMILIES: &[&str] = &["all", "ipv4", "ipv6"];
-const PREFERENCES: &[&str] = &["any", "ipv4", "ipv6"];
-const BARE: &[&str] = &["yes", "no", "normalize", "note", "reject"];
-const STYLES: &[&str] = &["class", "subnet", "host"];
-const OVERRIDES: &[&str] =
-    &["no_unknown_recipient_checks", "no_address_mappings", "no_header_body_checks", "no_milters"];
-const NOTICES: &[&str] =
-    &["bounce", "2bounce", "data", "delay", "policy", "protocol", "resource", "software"];
-const DNS: &[&str] = &["disabled", "enabled", "dnssec"];
-const LOOKUPS: &[&str] = &["dns", "native"];
-const SASL: &[&str] =
-    &["noplaintext", "noactive", "nodictionary", "noanonymous", "mutual_auth", "forward_secrecy"];
-const EHLO: &[&str] = &[
-    "8bitmime",
-    "auth",
-    "chunking",
-    "dsn",
-    "enhancedstatuscodes",
-    "etrn",
-    "limits",
-    "pipelining",
-    "requiretls",
-    "silent-discard",
-    "size",
-    "smtputf8",
-    "starttls",
-    "verp",
-    "vrfy",
-    "xclient",
-    "xforward",
-    "xverp",
-    "bdat",
-];
+const MILTER_ACTIONS: &[&str] = &["accept", "reject", "tempfail", "quarantine", "shutdown"];
 
 /// The words of which the items of a parameter are; and whether it is one.
-fn words(name: &str) -> Option<(&'static [&'static str], bool)> {
-    Some(match name {
-        "smtpd_tls_security_level" | "tlsproxy_tls_security_level" => (SERVER_LEVELS, true),
-        "smtp_tls_security_level" | "lmtp_tls_security_level" | "tlsproxy_client_security_level" => {
-            (CLIENT_LEVELS, true)
-        }
-        "milter_default_action" => (DSN, true),
-        "inet_protocols" => (FAMILIES, false),
-        "smtp_address_preference" | "lmtp_address_preference" => (PREFERENCES, true),
-        "smtpd_forbid_bare_newline" => (BARE, true),
-        "mynetworks_style" => (STYLES, true),
-        "receive_override_options" => (OVERRIDES, false),
-        "notify_classes" => (NOTICES, false),
-        "smtp_dns_support_level" | "lmtp_dns_support_level" => (DNS, true),
-        "smtp_host_lookup" | "lmtp_host_lookup" => (LOOKUPS, false),
-        _ if name.ends_with("_tls_ciphers") || name.ends_with("_tls_mandatory_ciphers") => (CIPHERS, true),
-        _ if name.ends_with("_discard_ehlo_keywords") || name.ends_with("_discard_lhlo_keywords") => {
-            (EHLO, false)
-        }
-        _ if name.ends_with("_sasl_security_options") || name.ends_with("_sasl_tls_security_options") => {
-            (SASL, false)
-        }
-        _ if name.starts_with("postscreen_") && name.ends_with("_action") => (ACTIONS, true),
-        _ => return None,
-    })
+fn words<'a>(instance: &'a Instance<'_>, name: &str) -> Option<(&'a [&'static str], bool)> {
+    // Those of tlsproxy are made of those that it speaks for.
+    let known = match name {
+        "smtpd_tls_security_level" | "tlsproxy_tls_security_level" => return Some((SERVER_LEVELS, true)),
+        "milter_default_action" => return Some((MILTER_ACTIONS, true)),
+        "tlsproxy_client_security_level" | "tlsproxy_client_level" => "smtp_tls_security_level",
+        _ if name.ends_with("_tls_ciphers") || name.ends_with("_tls_mandatory_ciphers") => "smtp_tls_ciphers",
+        _ => name,
+    };
+    let words = instance.facts.words.get(known)?;
+    Some((&words.known, !words.is_list))
 }
 
 /// Lists of networks.
@@ -110,13 +61,19 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
                 findings.list.extend(judge_network(name, &item));
             }
         }
-        if let Some((known, single)) = words(name) {
+        if let Some((known, single)) = words(instance, name) {
             let items = instance.items(service, setting);
-            let is_map = |item: &Item| item.text.contains([':', '/']);
+            // Options of TLS may be numbers.
+            let is_map = |item: &Item| item.text.contains([':', '/']) || item.text.starts_with("0x");
             for item in items.iter().filter(|item| !is_map(item)) {
                 let lower = item.text.to_ascii_lowercase();
                 if !known.contains(&lower.as_str()) {
-                    let message = format!("`{name}` knows no `{}`: expected {}", item.text, one_of(known));
+                    let expected = if known.len() < 12 {
+                        format!(": expected {}", one_of(known))
+                    } else {
+                        String::new()
+                    };
+                    let message = format!("`{name}` knows no `{}`{expected}", item.text);
                     let finding = Finding::new(&RULE.code, item.place.clone(), message);
                     findings.push(finding.nearest(&lower, known.iter().copied()));
                 }
@@ -134,6 +91,22 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
                 let message = format!("`{name}` wants an {family} address, found `{value}`");
                 findings.push(Finding::new(&RULE.code, place(), message));
             }
+            continue;
+        }
+        if let Some(message) = path_fault(instance, name, &value).or_else(|| address_fault(name, &value)) {
+            findings.push(Finding::new(&RULE.code, place(), message));
+            continue;
+        }
+        if matches!(name, "inet_interfaces" | "proxy_interfaces") {
+            for item in instance.items(service, setting) {
+                findings.list.extend(interface_fault(name, &item));
+            }
+        }
+        if name == "compatibility_level" {
+            findings.list.extend(level_fault(instance, &value, place()));
+        }
+        if let Some(message) = range_fault(instance, name, &value) {
+            findings.push(Finding::new(&RULE.code, place(), message));
             continue;
         }
         let (fits, wanted): (fn(&str) -> bool, &str) = match kind(instance, name) {
@@ -159,6 +132,96 @@ fn check(instance: &Instance<'_>, findings: &mut Findings) {
             });
         }
     }
+}
+
+/// What is wrong with the value of a parameter that names a file or a folder.
+fn path_fault(instance: &Instance<'_>, name: &str, value: &str) -> Option<String> {
+    let parameter = instance.facts.parameters.get(name)?;
+    let default = parameter.default(instance.version());
+    if default.starts_with('/')
+        && !value.is_empty()
+        && !value.starts_with('/')
+        && !matches!(value, "no" | "none")
+    {
+        return Some(format!("`{name}` wants an absolute path, found `{value}`"));
+    }
+    let ends =
+        ["_CAfile", "_cert_file", "_key_file", "_eccert_file", "_eckey_file", "_dcert_file", "_dkey_file"];
+    if ends.iter().any(|end| name.ends_with(end)) && value.ends_with('/') {
+        return Some(format!("`{name}` wants a file, and `{value}` is a folder"));
+    }
+    let is_file = [".pem", ".crt", ".cer"].iter().any(|end| value.ends_with(end));
+    (name.ends_with("_CApath") && is_file)
+        .then(|| format!("`{name}` wants a folder, and `{value}` is a file"))
+}
+
+/// What is wrong with the value of a parameter that takes one mail address.
+fn address_fault(name: &str, value: &str) -> Option<String> {
+    let ends = ["_notice_recipient", "_bcc", "bounce_sender", "verify_sender", "empty_address_recipient"];
+    let is_one = ends.iter().any(|end| name.ends_with(end));
+    (is_one && value.contains([' ', ','])).then(|| format!("`{name}` wants one address, found `{value}`"))
+}
+
+/// What is wrong with an item of a list of interfaces.
+fn interface_fault(list: &str, item: &Item) -> Option<Finding> {
+    let text = item.text.as_str();
+    let words = ["all", "loopback-only", "localhost"];
+    let fits = words.contains(&text) || address(text).is_some() || is_name(text, true) && text.contains('.');
+    (!fits).then(|| {
+        let message = format!("`{text}` in `{list}` is neither an address nor the name of a host");
+        Finding::new(&RULE.code, item.place.clone(), message).nearest(text, words)
+    })
+}
+
+/// What is wrong with a compatibility level.
+fn level_fault(instance: &Instance<'_>, value: &str, place: Place) -> Option<Finding> {
+    let parts: Vec<&str> = value.split('.').collect();
+    if parts.len() > 3 || !parts.iter().all(|part| is_number(part)) {
+        let message = format!("`compatibility_level` wants a version such as 3.6, found `{value}`");
+        return Some(Finding::new(&RULE.code, place, message));
+    }
+    let version = instance.version();
+    (level(value) > level(&version.to_string())).then(|| {
+        let message = format!("`compatibility_level = {value}` is above the version, {version}");
+        let hint = "what later versions change would change without a word";
+        Finding::new(&RULE.code, place, message).hint(hint)
+    })
+}
+
+/// What the installation fills in, and is empty in the main.cf that it starts from.
+const INSTALLED: &[&str] = &[
+    "html_directory",
+    "mailq_path",
+    "manpage_directory",
+    "newaliases_path",
+    "readme_directory",
+    "sample_directory",
+    "sendmail_path",
+    "setgid_group",
+];
+
+/// Whether a value is outside of what its parameter may be.
+fn range_fault(instance: &Instance<'_>, name: &str, value: &str) -> Option<String> {
+    let parameter = instance.facts.parameters.get(name)?;
+    let (least, most) = parameter.range;
+    let amount = match parameter.kind {
+        Kind::Text if value.is_empty() && least > 0 && !INSTALLED.contains(&name) => {
+            return Some(format!("`{name}` may not be empty"));
+        }
+        Kind::Number => value.parse::<u64>().ok()?,
+        // Only of 0 the unit is of no interest.
+        Kind::Time if least > 0 => {
+            value.trim_end_matches(char::is_alphabetic).parse::<u64>().ok().filter(|n| *n == 0)?
+        }
+        _ => return None,
+    };
+    if name.ends_with("_reject_code") && amount < 400 {
+        return Some(format!("`{name}` refuses nothing with `{value}`: expected 4xx or 5xx"));
+    }
+    if amount < least {
+        return Some(format!("`{name}` is {least} at least, found `{value}`"));
+    }
+    (most > 0 && amount > most).then(|| format!("`{name}` is {most} at most, found `{value}`"))
 }
 
 fn one_of(words: &[&str]) -> String {
@@ -208,7 +271,12 @@ fn judge_network(name: &str, item: &Item) -> Option<Finding> {
         return Some(finding.hint(format!("write `[{address}]{length}`")));
     }
     if !looks_like_network(text) {
-        return None;
+        // Others look at the name of the client too.
+        let by_address =
+            matches!(name, "mynetworks" | "permit_mx_backup_networks" | "smtpd_sasl_exceptions_networks");
+        let message = || format!("`{text}` in `{name}` is no network: a client is known by its address");
+        return (by_address && !text.contains([':', '/', '$']))
+            .then(|| Finding::new(&RULE.code, item.place.clone(), message()));
     }
     let why = network(text).err()?;
     Some(Finding::new(&RULE.code, item.place.clone(), format!("`{text}` in `{name}` {why}")))
