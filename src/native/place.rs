@@ -112,29 +112,35 @@ fn named(line: &str) -> Option<At> {
     Some((number("line")?, number("column")))
 }
 
-/// The only line of a file that holds the last word of a message that could be something of the file: tools that name a
-/// parameter often name no line.
+/// The only line of a file that holds a word of a message that could be something of the file, one in quotes or the last
+/// one: tools that name a parameter often name no line.
 pub(super) fn only_line(text: &[u8], message: &str) -> Option<usize> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let only = |word: &str| {
         let mut found = lines.iter().enumerate().filter(|(_, line)| holds(line, word));
         found.next().filter(|_| found.next().is_none()).map(|(number, _)| number + 1)
     };
-    let word = message.split_whitespace().next_back()?;
-    let word = word.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | '.' | ',' | ':' | ';'));
-    // A word of a language stands anywhere.
-    if word.chars().all(char::is_alphabetic) {
-        return None;
-    }
-    let name = word.split_once('=').map(|(name, _)| name).filter(|name| name.len() > 2);
-    only(word).or_else(|| only(name?))
+    let quoted = message.split(['"', '\'', '`']).skip(1).step_by(2).filter(|word| !word.contains(' '));
+    let candidates = quoted.chain(message.split_whitespace().next_back());
+    let mut words = candidates.map(|word| {
+        word.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | '.' | ',' | ':' | ';'))
+    });
+    words.find_map(|word| {
+        // A word of a language stands anywhere.
+        if word.chars().all(char::is_alphabetic) {
+            return None;
+        }
+        let name = word.split_once('=').map(|(name, _)| name).filter(|name| name.len() > 2);
+        only(word).or_else(|| only(name?))
+    })
 }
 
-/// Whether a line holds a word, and not only as a part of another.
+/// Whether a line holds a word, and not only as a part of another; a dot behind it may end a name of the DNS.
 fn holds(line: &[u8], word: &str) -> bool {
     let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     memchr::memmem::find_iter(line, word).any(|at| {
         let (before, behind) = (&line[..at], &line[at + word.len()..]);
+        let behind = behind.strip_prefix(b".").unwrap_or(behind);
         !before.last().is_some_and(is_of_word) && !behind.first().is_some_and(is_of_word)
     })
 }
@@ -234,6 +240,8 @@ mod tests {
         assert_eq!(only_line(text, "unused parameter: x=1"), None);
         assert_eq!(only_line(b"ip=192.0.2.1\nip=192.0.2.17\n", "unused: ip=192.0.2.1"), Some(1));
         assert_eq!(only_line(text, "what is bar"), None);
+        let zone = b"@ MX 10 mx1.example.org.\n@ MX 20 mx2.example.org.\n";
+        assert_eq!(only_line(zone, "example.org/MX 'mx2.example.org' has no address records (A or AAAA)"), Some(2));
         assert_eq!(only_line(text, ""), None);
     }
 
