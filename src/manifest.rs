@@ -12,8 +12,8 @@ use std::io;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
 
 /// The name of the manifest at the top of a golden tree.
 pub const MANIFEST: &str = "manifest.json";
@@ -100,16 +100,10 @@ impl<'de> Deserialize<'de> for Sha256 {
 }
 
 /// A sink that keeps the hash and the number of the bytes written to it, and not the bytes.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Fingerprint {
-    hasher: digest::Context,
+    hasher: sha2::Sha256,
     bytes: u64,
-}
-
-impl Default for Fingerprint {
-    fn default() -> Self {
-        Self { hasher: digest::Context::new(&digest::SHA256), bytes: 0 }
-    }
 }
 
 impl fmt::Debug for Fingerprint {
@@ -132,9 +126,7 @@ impl Fingerprint {
 
     /// The hash of all that was written.
     pub fn sha256(self) -> Sha256 {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(self.hasher.finish().as_ref());
-        Sha256(hash)
+        Sha256(self.hasher.finalize().into())
     }
 }
 
