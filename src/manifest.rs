@@ -14,6 +14,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 
 /// The name of the manifest at the top of a golden tree.
 pub const MANIFEST: &str = "manifest.json";
@@ -56,6 +57,19 @@ pub fn check_path(path: &Utf8Path) -> Result<(), &'static str> {
 /// A SHA-256 (FIPS 180-4); printed and stored as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
+
+impl From<[u8; 32]> for Sha256 {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Sha256 {
+    /// Its bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,6 +120,38 @@ pub struct Fingerprint {
     bytes: u64,
 }
 
+/// A [`Fingerprint`] that can be kept and gone on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    hasher: SerializedState<sha2::Sha256>,
+    bytes: u64,
+}
+
+impl State {
+    /// The number of bytes until then.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What [`Self::read`] reads, but for the number of bytes.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.hasher
+    }
+
+    /// The state that was written behind so many bytes; nothing if it is none.
+    pub(crate) fn read(written: &[u8], bytes: u64) -> Option<Self> {
+        let hasher: SerializedState<sha2::Sha256> = written.try_into().ok()?;
+        sha2::Sha256::deserialize(&hasher).is_ok().then_some(Self { hasher, bytes })
+    }
+}
+
+impl From<&State> for Fingerprint {
+    fn from(State { hasher, bytes }: &State) -> Self {
+        // A state is one of a hasher, or was found to be one.
+        Self { hasher: sha2::Sha256::deserialize(hasher).unwrap_or_default(), bytes: *bytes }
+    }
+}
+
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fingerprint").field("bytes", &self.bytes).finish_non_exhaustive()
@@ -122,6 +168,11 @@ impl Fingerprint {
     /// The number of bytes so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What is needed to go on from here.
+    pub(crate) fn state(&self) -> State {
+        State { hasher: self.hasher.serialize(), bytes: self.bytes }
     }
 
     /// The hash of all that was written.

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +24,11 @@ use rustix::io::Errno;
 use crate::clock;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::{
-    ChangeKind, Changes, Identity, Kind, Outcome, PlannedArtifact, Scope, Tree, kind_of, link, look,
+    ChangeKind, Changes, Identity, Kind, Outcome, Past, PlannedArtifact, Scope, Tree, kind_of, link, look,
     no_folder, open_regular, prefixes, unwritable,
 };
 use crate::manifest::{PENDING, STAGING};
+use crate::template::segment::Blocks;
 
 mod copy;
 pub use copy::{InputCopy, PrivateFolder};
@@ -217,14 +218,30 @@ impl Staging {
         artifact: &PlannedArtifact,
         render: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.stage_in_blocks(artifact, None, |sink, _| render(sink))
+    }
+
+    /// As [`Staging::stage`]; what `render` tells of the blocks of its loops is kept in the outcome, and what is known of
+    /// the golden file may spare it to render them.
+    pub(crate) fn stage_in_blocks<E: From<Diagnostic>>(
+        &self,
+        artifact: &PlannedArtifact,
+        past: Option<&Past<'_>>,
+        render: impl FnOnce(&mut dyn Write, &dyn Blocks) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.go_on()?;
-        let spill = |prefix: &mut dyn Read| {
+        let spill = |prefix: Option<io::Take<&mut File>>| {
             let mut staged = self.scratch.file(artifact.mode)?;
-            io::copy(prefix, &mut staged)?;
+            if let Some(mut prefix) = prefix {
+                step()?;
+                // From file to file, which the kernel does alone.
+                io::copy(&mut prefix, &mut staged.file)?;
+            }
             Ok(staged)
         };
-        let (mut outcome, staged) = self.tree.compare_into(artifact, spill, render)?;
-        if let Some(staged) = staged {
+        let (mut outcome, staged) = self.tree.compare_into(artifact, past, spill, render)?;
+        // What seemed to differ half-way may be the same in the end.
+        if let Some(staged) = staged.filter(|_| outcome.change() != ChangeKind::Unchanged) {
             let number = staged.close(false).map_err(|error| self.failed(artifact.path.as_str(), &error))?;
             outcome.staged = Some(number);
         }
