@@ -151,11 +151,6 @@ impl Cache {
         }
     }
 
-    /// Whether a project has a cache: whoever names the cache's own folder has none.
-    fn serves(&self, project: &Project) -> bool {
-        !project.golden.starts_with(FOLDER) && !project.templates.starts_with(FOLDER)
-    }
-
     /// Nothing where the content ends too early.
     fn compare(&self, content: &[u8], asked: Asked, sources: &mut Sources) -> Option<Recalled> {
         let mut content = Reader(content);
@@ -211,7 +206,7 @@ impl Cache {
     /// Keeps what a run has found and what it saw, unless something is too new to be sure of it. What cannot be written is
     /// not kept.
     pub fn keep(&self, clean: &Clean, project: &Project, sources: &Sources) {
-        if !self.serves(project) {
+        if !may_keep(project) {
             return;
         }
         let inputs = sources.iter().map(|(_, file)| file.path());
@@ -263,6 +258,11 @@ impl Cache {
         }
         (files == clean.files).then_some(seen.places)
     }
+}
+
+/// Whether a project has a cache: whoever names the cache's own folder has none.
+fn may_keep(project: &Project) -> bool {
+    !project.golden.starts_with(FOLDER) && !project.templates.starts_with(FOLDER)
 }
 
 /// What is in a file of a cache.

@@ -233,8 +233,11 @@ pub(crate) struct Past<'p> {
     pub(crate) stamp: Stamp,
     pub(crate) sha256: Sha256,
     /// Which of its bytes the rows of a block have made: where they begin, and the hash of all up to their end.
-    pub(crate) find: &'p dyn Fn(Apart, &Table, usize) -> Option<(u64, &'p State)>,
+    pub(crate) find: &'p Find<'p>,
 }
+
+/// What the rows of a block of a loop have made.
+pub(crate) type Find<'p> = dyn Fn(Apart, &Table, usize) -> Option<(u64, &'p State)> + 'p;
 
 impl Outcome {
     /// What becomes of the golden file.
@@ -896,17 +899,11 @@ impl<W: Write, S: FnOnce(Option<io::Take<&mut File>>) -> io::Result<W>> Lockstep
         let mut at = start;
         while at < end.bytes() {
             let length = usize::try_from(PART.min(end.bytes() - at)).unwrap_or(usize::MAX);
-            if self.scratch.len() < length {
-                self.scratch.resize(length, 0);
-            }
-            let part = &mut self.scratch[..length];
-            if let Some(golden) = &self.golden {
-                golden.read_exact_at(part, at)?;
-            }
-            if let Some(spilled) = &mut self.spilled {
-                spilled.write_all(part)?;
-            }
-            self.fresh.update(part)?;
+            let (golden, spilled) = (&self.golden, &mut self.spilled);
+            self.fresh.fill(length, |part| {
+                golden.iter().try_for_each(|golden| golden.read_exact_at(part, at))?;
+                spilled.iter_mut().try_for_each(|spilled| spilled.write_all(part))
+            })?;
             at += length as u64;
         }
         Ok(())

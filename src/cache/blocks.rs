@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Cache, FOLDER, Opened, Reader, Seen, Stamp, Writer};
+use super::{Cache, FOLDER, Opened, Reader, Seen, Stamp, Writer, may_keep};
 use crate::compile::{Compilation, Environment};
 use crate::golden::{Changes, Mark, Past};
 use crate::manifest::{Fingerprint, Sha256, State};
@@ -200,7 +200,7 @@ impl<'a> Blocks<'a> {
                 }
             }
         }
-        if artifacts.is_empty() || !self.cache.serves(&self.compilation.project) {
+        if artifacts.is_empty() || !may_keep(&self.compilation.project) {
             return;
         }
         let environments = self.compilation.environments.iter();

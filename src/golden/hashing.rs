@@ -21,6 +21,8 @@ pub(super) struct Hashing {
     worker: Option<Worker>,
     /// The states that were asked for, but for those that the thread has.
     states: Vec<State>,
+    /// Memory for bytes that no thread has.
+    spare: Vec<u8>,
     /// Whether there can be no thread, or none that would run beside this one.
     alone: bool,
 }
@@ -46,12 +48,7 @@ impl Hashing {
     /// Takes some bytes in.
     pub(super) fn update(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes += bytes.len() as u64;
-        if self.worker.is_none() && self.bytes >= LONG && !self.alone {
-            let beside = thread::available_parallelism().map_or(1, usize::from) > 1;
-            self.worker = if beside { Worker::start(&mut self.own) } else { None };
-            self.alone = self.worker.is_none();
-        }
-        let Some(worker) = &self.worker else {
+        let Some(worker) = self.worker() else {
             self.own.update(bytes);
             return Ok(());
         };
@@ -59,6 +56,35 @@ impl Hashing {
         piece.clear();
         piece.extend_from_slice(bytes);
         worker.work.send(Work::Piece(piece)).map_err(|_| ended())
+    }
+
+    /// Takes as many bytes in as `fill` is given to write.
+    pub(super) fn fill(
+        &mut self,
+        length: usize,
+        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.bytes += length as u64;
+        let spent = self.worker().and_then(|worker| worker.spent.try_recv().ok());
+        let mut piece = spent.unwrap_or_else(|| std::mem::take(&mut self.spare));
+        piece.resize(length, 0);
+        fill(&mut piece)?;
+        if let Some(worker) = &self.worker {
+            return worker.work.send(Work::Piece(piece)).map_err(|_| ended());
+        }
+        self.own.update(&piece);
+        self.spare = piece;
+        Ok(())
+    }
+
+    /// The thread, which is started when there is much.
+    fn worker(&mut self) -> Option<&Worker> {
+        if self.worker.is_none() && self.bytes >= LONG && !self.alone {
+            let beside = thread::available_parallelism().map_or(1, usize::from) > 1;
+            self.worker = if beside { Worker::start(&mut self.own) } else { None };
+            self.alone = self.worker.is_none();
+        }
+        self.worker.as_ref()
     }
 
     /// Notes the state behind all bytes so far.
@@ -172,9 +198,18 @@ mod tests {
                 assert_eq!(state.bytes(), (at * piece.len()) as u64);
                 let read = State::read(state.written(), state.bytes()).unwrap();
                 let mut hashing = Hashing { alone, ..Hashing::default() };
-                hashing.update(&vec![0; if at > 10 { LONG as usize } else { 0 }]).unwrap();
+                hashing.fill(if at > 10 { 5_000_000 } else { 0 }, |_| Ok(())).unwrap();
                 hashing.go_to(&read).unwrap();
-                (at..20).for_each(|_| hashing.update(&piece).unwrap());
+                for round in at..20 {
+                    let whole = |part: &mut [u8]| {
+                        part.copy_from_slice(&piece);
+                        Ok(())
+                    };
+                    match round % 2 {
+                        0 => hashing.update(&piece).unwrap(),
+                        _ => hashing.fill(piece.len(), whole).unwrap(),
+                    }
+                }
                 assert_eq!(hashing.fingerprint().unwrap().sha256(), all);
             }
         }

@@ -40,7 +40,9 @@ struct Look<'l> {
 
 impl Look<'_> {
     fn segments(&mut self, segments: &[Segment]) {
-        segments.iter().for_each(|segment| self.segment(segment));
+        for segment in segments {
+            self.segment(segment);
+        }
     }
 
     fn segment(&mut self, segment: &Segment) {
@@ -127,7 +129,7 @@ impl Look<'_> {
                 self.arguments(arguments);
             }
             Expr::Index { sides, .. } | Expr::Binary { sides, .. } | Expr::Else(sides) => {
-                self.values(&**sides)
+                self.values(&**sides);
             }
             Expr::And(left, right) | Expr::Or(left, right) => self.values([&**left, &**right]),
             Expr::If(parts) => self.values(&**parts),
