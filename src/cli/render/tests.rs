@@ -284,6 +284,26 @@ fn rows_that_have_not_changed_are_not_rendered_again() {
     assert_eq!(blocks_reused([0, 0, 0], |inputs| inputs.bodies[0] = 1), 0);
 }
 
+#[test]
+fn what_is_damaged_is_told_of_and_written_anew() {
+    let mut inputs = inputs([0; 3]);
+    let project = Project::new(&inputs);
+    assert_eq!(project.render(&[]).0, Exit::Clean);
+    let kept = project.root().join(Blocks::path());
+    let mut bytes = std::fs::read(&kept).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&kept, &bytes).unwrap();
+    for told in [vec![code::CACHE_DAMAGED.id.to_owned()], vec![]] {
+        inputs.mx.remove(30);
+        inputs.write(project.root());
+        assert_eq!(project.render(&[]), (Exit::Clean, told));
+    }
+    let clean = Project::new(&inputs);
+    assert_eq!(clean.render(&["--no-cache"]).0, Exit::Clean);
+    assert_eq!(project.golden(), clean.golden());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|number| number.parse().ok()).unwrap_or(24),
