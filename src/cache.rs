@@ -16,7 +16,7 @@
 //!   the render left it. Its folders are listed after that; if there are more or fewer files than the render knows of,
 //!   something was changed meanwhile, and nothing is kept.
 //!
-//! What is kept beside of the blocks of rows that long artifacts are made of is described in [`blocks`].
+//! What is kept beside of the blocks of rows that long artifacts are made of is described in `cache/blocks.rs`.
 //!
 //! A cache may be deleted at any time. One that is damaged, or another program's, is as good as none.
 
