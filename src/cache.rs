@@ -16,6 +16,8 @@
 //!   the render left it. Its folders are listed after that; if there are more or fewer files than the render knows of,
 //!   something was changed meanwhile, and nothing is kept.
 //!
+//! What is kept beside of the blocks of rows that long artifacts are made of is described in `cache/blocks.rs`.
+//!
 //! A cache may be deleted at any time. One that is damaged, or another program's, is as good as none.
 
 use std::fs::Metadata;
@@ -35,6 +37,8 @@ use crate::manifest::{Fingerprint, STAGING};
 use crate::project::Project;
 use crate::source::{Disk, Sources, Span, World as _};
 use crate::write;
+
+pub(crate) mod blocks;
 
 /// The folder of a project in which everything can be deleted at any time.
 pub const FOLDER: &str = ".confwright";
@@ -125,16 +129,27 @@ impl Cache {
 
     /// Compares everything with what the last clean run saw. The files that its warnings quote are read into `sources`.
     pub fn recall(&self, asked: Asked, sources: &mut Sources) -> Recalled {
-        let Ok(bytes) = Disk::new(self.root.clone()).read(&Self::path()) else { return Recalled::Nothing };
+        match self.open(FILE) {
+            Opened::Content(content) => self.compare(&content, asked, sources).unwrap_or(Recalled::Damaged),
+            Opened::Nothing => Recalled::Nothing,
+            Opened::Damaged => Recalled::Damaged,
+        }
+    }
+
+    /// What stands behind the seal of a file in the folder.
+    fn open(&self, file: &str) -> Opened {
+        let path = Utf8Path::new(FOLDER).join(file);
+        let Ok(mut bytes) = Disk::new(self.root.clone()).read(&path) else { return Opened::Nothing };
         let Some(sealed) = bytes.strip_prefix(HEAD) else {
             let line = bytes.iter().take(2 * HEAD.len()).any(|byte| *byte == b'\n');
-            return if bytes.starts_with(NAME) && line { Recalled::Nothing } else { Recalled::Damaged };
+            return if bytes.starts_with(NAME) && line { Opened::Nothing } else { Opened::Damaged };
         };
         match sealed.split_at_checked(DIGEST) {
             Some((digest, content)) if digest == seal(content).as_bytes() => {
-                self.compare(content, asked, sources).unwrap_or(Recalled::Damaged)
+                bytes.drain(..HEAD.len() + DIGEST);
+                Opened::Content(bytes)
             }
-            _ => Recalled::Damaged,
+            _ => Opened::Damaged,
         }
     }
 
@@ -150,7 +165,7 @@ impl Cache {
             "" => None,
             day => Some(day.parse::<Date>().ok()?),
         };
-        let artifacts = usize::try_from(content.number()?).ok()?;
+        let artifacts = content.index()?;
         let trees = content.list(|content| content.text().map(Utf8PathBuf::from))?;
         let kept = content.list(Reader::kept)?;
         let [Some(rendered), Some(checked)] =
@@ -193,21 +208,25 @@ impl Cache {
     /// Keeps what a run has found and what it saw, unless something is too new to be sure of it. What cannot be written is
     /// not kept.
     pub fn keep(&self, clean: &Clean, project: &Project, sources: &Sources) {
-        // Whoever names the cache's own folder has no cache.
-        if project.golden.starts_with(FOLDER) || project.templates.starts_with(FOLDER) {
+        if !may_keep(project) {
             return;
         }
         let inputs = sources.iter().map(|(_, file)| file.path());
         let Some(places) = self.places(clean, &project.golden, &project.templates, inputs) else { return };
         let Ok(program) = Stamp::of(Path::new(PROGRAM), true) else { return };
         let content = content(program, clean, sources, places);
-        let bytes = [HEAD, seal(&content).as_bytes(), &content].concat();
+        self.write(FILE, &content);
+    }
+
+    /// Puts a content behind its seal into a file in the folder.
+    fn write(&self, file: &str, content: &[u8]) {
+        let bytes = [HEAD, seal(content).as_bytes(), content].concat();
         // The file's own time tells whether the file system's clock is this machine's.
         let in_time = |metadata: &Metadata| {
             let stamp = Stamp::from(metadata);
             (clock::now() - stamp.changed).abs() < stamp.margin()
         };
-        let _ = write::keep(&self.root.join(FOLDER), FILE, &bytes, in_time);
+        let _ = write::keep(&self.root.join(FOLDER), file, &bytes, in_time);
     }
 
     /// The stamps of all that a run depends on; nothing if one of them may be younger than the run.
@@ -218,7 +237,7 @@ impl Cache {
         templates: &'p Utf8Path,
         inputs: impl Iterator<Item = &'p Utf8Path>,
     ) -> Option<Places> {
-        let mut seen = Seen { cache: self, written: None, places: Places::default() };
+        let mut seen = Seen::new(self);
         for path in inputs.chain([templates]) {
             seen.input(path)?;
         }
@@ -241,6 +260,19 @@ impl Cache {
         }
         (files == clean.files).then_some(seen.places)
     }
+}
+
+/// Whether a project has a cache: whoever names the cache's own folder has none.
+fn may_keep(project: &Project) -> bool {
+    !project.golden.starts_with(FOLDER) && !project.templates.starts_with(FOLDER)
+}
+
+/// What is in a file of a cache.
+enum Opened {
+    Content(Vec<u8>),
+    /// There is none, or it is another build's.
+    Nothing,
+    Damaged,
 }
 
 /// Places with their stamps, as a cache has them: of paths relative to the root, and of what a symbolic link leads to or
@@ -268,7 +300,11 @@ struct Seen<'a> {
     places: Places,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    fn new(cache: &'a Cache) -> Self {
+        Self { cache, written: None, places: Places::default() }
+    }
+
     /// Adds a file that was read, with the links that lead to it.
     fn input(&mut self, path: &Utf8Path) -> Option<()> {
         self.add(path, true)?;
@@ -303,7 +339,7 @@ type Kept<'a> = (&'a str, bool, Stamp);
 
 /// What tells that a file or a folder is as it was. Nobody can set the time of a change back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -443,12 +479,16 @@ impl<'a> Reader<'a> {
         self.bytes().map(u64::from_le_bytes)
     }
 
+    fn index(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
     fn flag(&mut self) -> Option<bool> {
         self.number().map(|number| number != 0)
     }
 
     fn part(&mut self) -> Option<Self> {
-        let length = usize::try_from(self.number()?).ok()?;
+        let length = self.index()?;
         let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(Self(part))
@@ -583,7 +623,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         let cache = Cache { root: root.to_owned(), began: 10 * SECOND };
-        let mut seen = Seen { cache: &cache, written: None, places: Places::default() };
+        let mut seen = Seen::new(&cache);
         let stamp = |seen: &Seen<'_>, modified: i64, changed: i64| {
             seen.settled(Stamp { device: 0, inode: 0, length: 0, mode: 0, modified, changed })
         };

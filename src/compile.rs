@@ -26,7 +26,7 @@ use crate::template::engine::{Failure, Refused};
 use crate::template::library::{Template, Unparsed};
 use crate::template::lists::Lists;
 use crate::template::ready::{Failed, Ready, Setting};
-use crate::template::segment::Facts;
+use crate::template::segment::{Blocks, Facts};
 use crate::template::syntax::Delimiters;
 use crate::template::types::ViewId;
 use crate::template::{Library, Origin, Tracer};
@@ -671,6 +671,17 @@ impl Environment {
         sources: &Sources,
         sink: &mut dyn io::Write,
     ) -> Result<(), RenderFailure> {
+        self.render_in_blocks(planned, sources, sink, None)
+    }
+
+    /// As [`Self::render`]; who keeps blocks of rows is told of them, and may have their bytes already.
+    pub(crate) fn render_in_blocks(
+        &self,
+        planned: &Planned,
+        sources: &Sources,
+        sink: &mut dyn io::Write,
+        blocks: Option<&dyn Blocks>,
+    ) -> Result<(), RenderFailure> {
         let producer = &self.producers[planned.producer];
         let library = &producer.templates.library;
         let Some(template) = library.find(&planned.template) else {
@@ -682,6 +693,7 @@ impl Environment {
             facts: self.facts(sources),
             row: planned.row.as_ref().and_then(|row| self.tables.get(&row.table)?.passing(row.number)),
             context: &|| self.context(planned, sources),
+            blocks,
         };
         let rendered = producer.templates.render((template, view), planned.format, setting, sink);
         rendered.map_err(|Failed { failure, rows }| match failure {

@@ -5,19 +5,24 @@
 //! fresh bytes is ours; any other was edited by hand. Symbolic links are never followed, so nothing outside of
 //! the tree is ever read as a part of it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::cache::Stamp;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, code};
 use crate::manifest::{
-    Entry, Fingerprint, MANIFEST, Manifest, PENDING, Pending, RESERVED, STAGING, SUMS, Sha256, check_path,
+    Entry, Fingerprint, MANIFEST, Manifest, PENDING, Pending, RESERVED, STAGING, SUMS, Sha256, State,
+    check_path,
 };
 use crate::source::has_conflict;
+use crate::table::Table;
+use crate::template::segment::{Apart, Blocks};
 
 mod hashing;
 
@@ -209,7 +214,30 @@ pub struct Outcome {
     pub(crate) old: Option<Old>,
     /// The number of the file in which the fresh bytes are staged.
     pub(crate) staged: Option<usize>,
+    /// Where the blocks of its loops begin and end, in order, if that was noted.
+    pub(crate) marks: Vec<Mark>,
 }
+
+/// Where a block of a loop begins in an artifact, or the last one ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    /// The number of the loop.
+    pub(crate) number: usize,
+    /// The hash of all before it.
+    pub(crate) state: State,
+}
+
+/// What is known of a golden file since it was written.
+pub(crate) struct Past<'p> {
+    /// What it has to look like to be that file.
+    pub(crate) stamp: Stamp,
+    pub(crate) sha256: Sha256,
+    /// Which of its bytes the rows of a block have made: where they begin, and the hash of all up to their end.
+    pub(crate) find: &'p Find<'p>,
+}
+
+/// What the rows of a block of a loop have made.
+pub(crate) type Find<'p> = dyn Fn(Apart, &Table, usize) -> Option<(u64, &'p State)> + 'p;
 
 impl Outcome {
     /// What becomes of the golden file.
@@ -349,24 +377,30 @@ impl Tree {
         artifact: &PlannedArtifact,
         render: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<Outcome, E> {
-        self.compare_into(artifact, |_| Ok(io::sink()), render).map(|(outcome, _)| outcome)
+        let render = |sink: &mut dyn Write, _: &dyn Blocks| render(sink);
+        self.compare_into(artifact, None, |_| Ok(io::sink()), render).map(|(outcome, _)| outcome)
     }
 
-    /// As [`Tree::compare`]; at the first difference `spill` takes over the equal prefix and returns a sink for
-    /// the rest.
+    /// As [`Tree::compare`]; at the first difference `spill` takes over the equal prefix, if there is a golden file, and
+    /// returns a sink for the rest. `render` may tell of the blocks of its loops; what the file is known to have of them
+    /// it need not render.
     pub(crate) fn compare_into<W: Write, E: From<Diagnostic>>(
         &self,
         artifact: &PlannedArtifact,
-        spill: impl FnOnce(&mut dyn Read) -> io::Result<W>,
-        render: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+        past: Option<&Past<'_>>,
+        spill: impl FnOnce(Option<io::Take<&mut File>>) -> io::Result<W>,
+        render: impl FnOnce(&mut dyn Write, &dyn Blocks) -> Result<(), E>,
     ) -> Result<(Outcome, Option<W>), E> {
         let path = artifact.path.as_str();
         check_path(&artifact.path).map_err(|why| {
             Diagnostic::error(&code::PLAN_PATH, format!("`{path}` cannot be an artifact's path: {why}"))
         })?;
         let (file, metadata) = self.open_golden(path)?.unzip();
-        let mut lockstep = Lockstep::new(file, spill);
-        let rendered = render(&mut lockstep);
+        let past = past.zip(metadata.as_ref()).filter(|(past, found)| past.stamp == Stamp::from(*found));
+        let past = past.map(|(past, _)| past);
+        let lockstep = RefCell::new(Lockstep::new(file, past.map(|past| past.sha256), spill));
+        let rendered = render(&mut Shared(&lockstep), &Steps { lockstep: &lockstep, past });
+        let mut lockstep = lockstep.into_inner();
         // The comparison keeps its own error, because a template engine wraps the one that it is given.
         let failed = |error: io::Error| E::from(unwritable(&self.shown(path), &error));
         if let Some(error) = lockstep.failed.take() {
@@ -379,7 +413,8 @@ impl Tree {
             identity: Identity::from(&metadata),
             mode: metadata.mode() & 0o7777,
         });
-        Ok((Outcome { entry: artifact.entry(compared.fresh), old, staged: None }, compared.spilled))
+        let (entry, marks) = (artifact.entry(compared.fresh), compared.marks);
+        Ok((Outcome { entry, old, staged: None, marks }, compared.spilled))
     }
 
     /// Puts the outcomes of all artifacts of the scope together: what changes, what goes, what is in the way.
@@ -755,7 +790,11 @@ pub fn retired(
 /// The golden file and the fresh bytes, read and hashed side by side.
 struct Lockstep<W, S> {
     golden: Option<File>,
+    /// The golden file's hash, where nobody can have changed it since it was taken.
+    known: Option<Sha256>,
     fresh: Hashing,
+    /// The loops whose blocks begin or end where the hash was noted.
+    loops: Vec<usize>,
     /// The golden file's hash so far, once it differs; until then it is the fresh one.
     old: Option<Fingerprint>,
     scratch: Vec<u8>,
@@ -768,13 +807,19 @@ struct Compared<W> {
     fresh: Fingerprint,
     old: Option<Sha256>,
     spilled: Option<W>,
+    marks: Vec<Mark>,
 }
 
-impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
-    fn new(golden: Option<File>, spill: S) -> Self {
+/// How much is copied at a time.
+const PART: u64 = if cfg!(test) { 7 } else { 256 * 1024 };
+
+impl<W: Write, S: FnOnce(Option<io::Take<&mut File>>) -> io::Result<W>> Lockstep<W, S> {
+    fn new(golden: Option<File>, known: Option<Sha256>, spill: S) -> Self {
         Self {
             golden,
+            known,
             fresh: Hashing::default(),
+            loops: Vec::new(),
             old: None,
             scratch: Vec::new(),
             spill: Some(spill),
@@ -822,17 +867,58 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
     fn diverge(&mut self, read: usize) -> io::Result<()> {
         let Some(spill) = self.spill.take() else { return Ok(()) };
         match &mut self.golden {
-            None => self.spilled = Some(spill(&mut io::empty())?),
+            None => self.spilled = Some(spill(None)?),
             Some(golden) => {
-                let mut old = self.fresh.fingerprint()?;
-                old.update(&self.scratch[..read]);
+                if self.known.is_none() {
+                    let mut old = self.fresh.fingerprint()?;
+                    old.update(&self.scratch[..read]);
+                    self.old = Some(old);
+                }
                 golden.seek(SeekFrom::Start(0))?;
-                self.spilled = Some(spill(&mut Read::by_ref(golden).take(self.fresh.bytes()))?);
-                golden.seek(SeekFrom::Start(old.bytes()))?;
-                self.old = Some(old);
+                self.spilled = Some(spill(Some(Read::by_ref(golden).take(self.fresh.bytes())))?);
+                golden.seek(SeekFrom::Start(self.fresh.bytes() + read as u64))?;
             }
         }
         Ok(())
+    }
+
+    /// Notes that a block of a loop begins or ends here.
+    fn note(&mut self, number: usize) -> io::Result<()> {
+        self.loops.push(number);
+        self.fresh.note()
+    }
+
+    /// Goes on as if the bytes of the golden file from `start` to those of a state were written.
+    fn reuse(&mut self, start: u64, end: &State) -> io::Result<()> {
+        let Some(golden) = &mut self.golden else { return Err(io::ErrorKind::NotFound.into()) };
+        if self.spill.is_some() && start == self.fresh.bytes() {
+            golden.seek(SeekFrom::Start(end.bytes()))?;
+            return self.fresh.go_to(end);
+        }
+        self.diverge(0)?;
+        let mut at = start;
+        while at < end.bytes() {
+            let length = usize::try_from(PART.min(end.bytes() - at)).unwrap_or(usize::MAX);
+            let (golden, spilled) = (&self.golden, &mut self.spilled);
+            self.fresh.fill(length, |part| {
+                golden.iter().try_for_each(|golden| golden.read_exact_at(part, at))?;
+                spilled.iter_mut().try_for_each(|spilled| spilled.write_all(part))
+            })?;
+            at += length as u64;
+        }
+        Ok(())
+    }
+
+    /// Keeps the first error.
+    fn unless_failed<T>(&mut self, run: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        if self.failed.is_none() {
+            match run(self) {
+                Ok(done) => return Ok(done),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        // The error itself is kept for the diagnostic. Not its kind: `Interrupted` would be tried again.
+        Err(io::Error::other("the golden tree cannot be written"))
     }
 
     fn finish(mut self) -> io::Result<Compared<W>> {
@@ -843,32 +929,66 @@ impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Lockstep<W, S> {
             }
         }
         let fresh = self.fresh.fingerprint()?;
-        let old = match (&mut self.golden, self.old) {
-            (None, _) => None,
-            (Some(_), None) => Some(fresh.clone().sha256()),
-            (Some(golden), Some(mut old)) => {
+        let old = match (&mut self.golden, self.known, self.old) {
+            (None, ..) => None,
+            (Some(_), _, None) if self.spill.is_some() => Some(fresh.clone().sha256()),
+            (Some(golden), None, Some(mut old)) => {
                 io::copy(golden, &mut old)?;
                 Some(old.sha256())
             }
+            (Some(_), known, _) => known,
         };
-        Ok(Compared { fresh, old, spilled: self.spilled })
+        let marks = self.loops.into_iter().zip(self.fresh.states());
+        let marks = marks.map(|(number, state)| Mark { number, state }).collect();
+        Ok(Compared { fresh, old, spilled: self.spilled, marks })
     }
 }
 
-impl<W: Write, S: FnOnce(&mut dyn Read) -> io::Result<W>> Write for Lockstep<W, S> {
+/// A comparison that is written to, and told of blocks beside.
+struct Shared<'s, W, S>(&'s RefCell<Lockstep<W, S>>);
+
+impl<W: Write, S: FnOnce(Option<io::Take<&mut File>>) -> io::Result<W>> Write for Shared<'_, W, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.failed.is_none() {
-            self.failed = self.advance(bytes).err();
-        }
-        match self.failed {
-            None => Ok(bytes.len()),
-            // The error itself is kept for the diagnostic. Not its kind: `Interrupted` would be tried again.
-            Some(_) => Err(io::Error::other("the golden tree cannot be written")),
-        }
+        self.0.borrow_mut().unless_failed(|lockstep| lockstep.advance(bytes))?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many blocks were taken from golden files.
+    static REUSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many blocks this thread has taken from golden files, for tests.
+#[cfg(test)]
+pub(crate) fn reused() -> usize {
+    REUSED.get()
+}
+
+/// The blocks of an artifact that is compared.
+struct Steps<'s, 'p, W, S> {
+    lockstep: &'s RefCell<Lockstep<W, S>>,
+    past: Option<&'s Past<'p>>,
+}
+
+impl<W: Write, S: FnOnce(Option<io::Take<&mut File>>) -> io::Result<W>> Blocks for Steps<'_, '_, W, S> {
+    fn begins(&self, apart: Apart, table: &Table, block: usize) -> io::Result<bool> {
+        self.lockstep.borrow_mut().unless_failed(|lockstep| {
+            lockstep.note(apart.number)?;
+            match self.past.and_then(|past| (past.find)(apart, table, block)) {
+                Some((start, end)) => {
+                    #[cfg(test)]
+                    REUSED.set(REUSED.get() + 1);
+                    lockstep.reuse(start, end).map(|()| true)
+                }
+                None => Ok(false),
+            }
+        })
     }
 }
 
@@ -993,14 +1113,14 @@ mod tests {
                 file.rewind().unwrap();
                 file
             });
-            let spill = |prefix: &mut dyn Read| {
+            let spill = |prefix: Option<io::Take<&mut File>>| {
                 let mut spilled = Vec::new();
-                prefix.read_to_end(&mut spilled).map(|_| spilled)
+                prefix.map(|mut prefix| prefix.read_to_end(&mut spilled)).transpose().map(|_| spilled)
             };
-            let mut lockstep = Lockstep::new(file, spill);
+            let mut lockstep = Lockstep::new(file, None, spill);
             let mut written = String::new();
             for piece in std::iter::once(&start).chain(&fresh) {
-                lockstep.write_all(piece.as_bytes()).unwrap();
+                lockstep.advance(piece.as_bytes()).unwrap();
                 written.push_str(piece);
             }
             let compared = lockstep.finish().unwrap();

@@ -12,8 +12,9 @@ use std::io;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 
 /// The name of the manifest at the top of a golden tree.
 pub const MANIFEST: &str = "manifest.json";
@@ -56,6 +57,19 @@ pub fn check_path(path: &Utf8Path) -> Result<(), &'static str> {
 /// A SHA-256 (FIPS 180-4); printed and stored as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
+
+impl From<[u8; 32]> for Sha256 {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Sha256 {
+    /// Its bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,15 +114,41 @@ impl<'de> Deserialize<'de> for Sha256 {
 }
 
 /// A sink that keeps the hash and the number of the bytes written to it, and not the bytes.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Fingerprint {
-    hasher: digest::Context,
+    hasher: sha2::Sha256,
     bytes: u64,
 }
 
-impl Default for Fingerprint {
-    fn default() -> Self {
-        Self { hasher: digest::Context::new(&digest::SHA256), bytes: 0 }
+/// A [`Fingerprint`] that can be kept and gone on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct State {
+    hasher: SerializedState<sha2::Sha256>,
+    bytes: u64,
+}
+
+impl State {
+    /// The number of bytes until then.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What [`Self::read`] reads, but for the number of bytes.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.hasher
+    }
+
+    /// The state that was written behind so many bytes; nothing if it is none.
+    pub(crate) fn read(written: &[u8], bytes: u64) -> Option<Self> {
+        let hasher: SerializedState<sha2::Sha256> = written.try_into().ok()?;
+        sha2::Sha256::deserialize(&hasher).is_ok().then_some(Self { hasher, bytes })
+    }
+}
+
+impl From<&State> for Fingerprint {
+    fn from(State { hasher, bytes }: &State) -> Self {
+        // A state is one of a hasher, or was found to be one.
+        Self { hasher: sha2::Sha256::deserialize(hasher).unwrap_or_default(), bytes: *bytes }
     }
 }
 
@@ -130,11 +170,14 @@ impl Fingerprint {
         self.bytes
     }
 
+    /// What is needed to go on from here.
+    pub(crate) fn state(&self) -> State {
+        State { hasher: self.hasher.serialize(), bytes: self.bytes }
+    }
+
     /// The hash of all that was written.
     pub fn sha256(self) -> Sha256 {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(self.hasher.finish().as_ref());
-        Sha256(hash)
+        Sha256(self.hasher.finalize().into())
     }
 }
 

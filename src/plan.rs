@@ -221,6 +221,7 @@ impl<'p> Paths<'p> {
         };
         let Facts { tables, sources, lists } = *facts;
         let setting = Setting {
+            blocks: None,
             facts: *facts,
             row: row.and_then(|row| tables.get(&row.table)?.passing(row.number)),
             context: &|| {

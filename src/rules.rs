@@ -245,7 +245,7 @@ impl<'a> Prepared<'a> {
     where
         'a: 's,
     {
-        Setting { facts: *self.facts, row: row.map(|(_, row)| row), context }
+        Setting { facts: *self.facts, row: row.map(|(_, row)| row), context, blocks: None }
     }
 
     /// What the engine sees.

@@ -67,7 +67,7 @@ impl Stream for std::fs::File {
 }
 
 /// From which length on a file of rows is not held.
-const LONG: u64 = 1 << 20;
+const LONG: u64 = if cfg!(test) { 60 } else { 1 << 20 };
 
 /// Why a device or a pipe is not read.
 const NOT_REGULAR: &str = "it is not a regular file";
@@ -384,6 +384,14 @@ impl SourceFile {
     /// Whether it is not held.
     pub(crate) fn is_streamed(&self) -> bool {
         matches!(self.content, Content::Streamed(_))
+    }
+
+    /// How long a file that is not held is, and a number for what is in it.
+    pub(crate) fn survey(&self) -> Option<(usize, u64)> {
+        match &self.content {
+            Content::Held(_) => None,
+            Content::Streamed(streamed) => Some((streamed.survey.len, streamed.survey.fingerprint)),
+        }
     }
 
     /// Its path, relative to the project's root.

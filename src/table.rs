@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 
 use crate::source::{FileId, Sources, Span};
 
+mod blocks;
 mod cert;
 mod column;
 mod csv;
@@ -34,6 +35,7 @@ mod value;
 mod walk;
 mod yaml;
 
+pub(crate) use blocks::Block;
 pub use column::{Column, ColumnType};
 pub use load::DeriveFn;
 pub use open::{RESERVED, TableSpec, is_name};
@@ -91,6 +93,8 @@ pub struct Table {
     lookups: Vec<Option<Arc<Keys>>>,
     /// For each column whether the first pass found all its cells to be text in its canonical form.
     canonical: Vec<bool>,
+    /// The rows in blocks, of a table that is read as it is walked from a file that is not held; else none.
+    blocks: Vec<Block>,
     /// Whether nothing is wrong with it and with what it refers to.
     sound: bool,
 }
@@ -334,6 +338,18 @@ impl Table {
             let cells = self.schema.key.iter().map(|at| &row.cells[*at]);
             (identity(cells) == wanted).then_some(row.number)
         })
+    }
+
+    /// Its rows in blocks, if it is read anew with each walk from a long file.
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// What stands above its rows.
+    pub(crate) fn head<'s>(&self, sources: &'s Sources) -> Cow<'s, [u8]> {
+        let Some(source) = &self.source else { return Cow::Borrowed(&[]) };
+        let rows = self.blocks.first().map_or(0, |block| block.start + source.base);
+        sources.file(source.file).part(0..rows)
     }
 
     /// The cells of a row of a table that holds its rows: one that is referred to or has derived columns.

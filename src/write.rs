@@ -10,24 +10,26 @@
 //! are committed to git, and a render makes them again, so thousands of synchronisations would buy nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, FileTimes, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, openat, renameat_with};
 use rustix::io::Errno;
 
 use crate::clock;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, code};
 use crate::golden::{
-    ChangeKind, Changes, Identity, Kind, Outcome, PlannedArtifact, Scope, Tree, kind_of, link, look,
+    ChangeKind, Changes, Identity, Kind, Outcome, Past, PlannedArtifact, Scope, Tree, kind_of, link, look,
     no_folder, open_regular, prefixes, unwritable,
 };
 use crate::manifest::{PENDING, STAGING};
+use crate::template::segment::Blocks;
 
 mod copy;
 pub use copy::{InputCopy, PrivateFolder};
@@ -217,14 +219,30 @@ impl Staging {
         artifact: &PlannedArtifact,
         render: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.stage_in_blocks(artifact, None, |sink, _| render(sink))
+    }
+
+    /// As [`Staging::stage`]; what `render` tells of the blocks of its loops is kept in the outcome, and what is known of
+    /// the golden file may spare it to render them.
+    pub(crate) fn stage_in_blocks<E: From<Diagnostic>>(
+        &self,
+        artifact: &PlannedArtifact,
+        past: Option<&Past<'_>>,
+        render: impl FnOnce(&mut dyn Write, &dyn Blocks) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.go_on()?;
-        let spill = |prefix: &mut dyn Read| {
+        let spill = |prefix: Option<io::Take<&mut File>>| {
             let mut staged = self.scratch.file(artifact.mode)?;
-            io::copy(prefix, &mut staged)?;
+            if let Some(mut prefix) = prefix {
+                step()?;
+                // From file to file, which the kernel does alone.
+                io::copy(&mut prefix, &mut staged.file)?;
+            }
             Ok(staged)
         };
-        let (mut outcome, staged) = self.tree.compare_into(artifact, spill, render)?;
-        if let Some(staged) = staged {
+        let (mut outcome, staged) = self.tree.compare_into(artifact, past, spill, render)?;
+        // What seemed to differ half-way may be the same in the end.
+        if let Some(staged) = staged.filter(|_| outcome.change() != ChangeKind::Unchanged) {
             let number = staged.close(false).map_err(|error| self.failed(artifact.path.as_str(), &error))?;
             outcome.staged = Some(number);
         }
@@ -283,17 +301,19 @@ impl Staging {
             self.go_on()?;
             let path = outcome.entry.path.as_str();
             let old = outcome.old.as_ref();
-            match (outcome.staged.map(|number| self.scratch.place(number)), old) {
+            match (outcome.staged, old) {
                 (Some(staged), None) => {
                     self.folders(path, true)?;
-                    if !self.put_new(&staged, path).map_err(|error| self.failed(path, &error))? {
+                    if !self.put_new(staged, path).map_err(|error| self.failed(path, &error))? {
                         self.still(path, None)?;
+                        let staged = self.scratch.place(staged);
                         self.put(&staged, path, false).map_err(|error| self.failed(path, &error))?;
                     }
                 }
                 (Some(staged), Some(old)) => {
                     self.folders(path, true)?;
                     self.still(path, Some(old.identity))?;
+                    let staged = self.scratch.place(staged);
                     self.put(&staged, path, true).map_err(|error| self.failed(path, &error))?;
                 }
                 (None, Some(old)) if old.mode != outcome.entry.mode => {
@@ -451,10 +471,11 @@ impl Staging {
 
     /// Renames a staged file to a place where nothing stands; false where something does, or the file system cannot
     /// tell.
-    fn put_new(&mut self, staged: &Utf8Path, path: &str) -> io::Result<bool> {
+    fn put_new(&mut self, staged: usize, path: &str) -> io::Result<bool> {
         let place = self.tree.place(path);
+        let (folder, staged) = (self.scratch.folder()?, staged.to_string());
         step()?;
-        match renameat_with(CWD, staged.as_std_path(), CWD, place.as_std_path(), RenameFlags::NOREPLACE) {
+        match renameat_with(&folder, staged, CWD, place.as_std_path(), RenameFlags::NOREPLACE) {
             Ok(()) => {
                 self.undo.push(Undo::RemoveFile(place));
                 Ok(true)
@@ -597,7 +618,8 @@ fn lock(root: &Utf8Path, folder: &Utf8Path, made: &mut Vec<Undo>) -> Result<File
 #[derive(Debug)]
 struct Scratch {
     folder: Utf8PathBuf,
-    there: Mutex<bool>,
+    /// The folder, once it is there: its files are named from it, for a long way takes time.
+    there: Mutex<Option<Arc<OwnedFd>>>,
     next: AtomicUsize,
     times: FileTimes,
     /// A mode that files have when they are made with it: the umask takes nothing from it.
@@ -610,7 +632,7 @@ impl Scratch {
         let times = FileTimes::new().set_modified(time);
         Self {
             folder,
-            there: Mutex::new(false),
+            there: Mutex::new(None),
             next: AtomicUsize::new(0),
             times,
             whole: AtomicU32::new(u32::MAX),
@@ -619,7 +641,8 @@ impl Scratch {
 
     /// A name that is not in use; the folder is made with the first.
     fn name(&self) -> io::Result<Utf8PathBuf> {
-        self.number().map(|number| self.place(number))
+        self.folder()?;
+        Ok(self.place(self.number()))
     }
 
     /// The place of the file with a number.
@@ -627,21 +650,29 @@ impl Scratch {
         self.folder.join(number.to_string())
     }
 
-    fn number(&self) -> io::Result<usize> {
+    fn number(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The folder, which is made when it is asked for first.
+    fn folder(&self) -> io::Result<Arc<OwnedFd>> {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*there {
-            create_folder(&self.folder, FOLDER_MODE)?;
-            // So that git never sees what a killed render leaves.
-            create(&self.folder.join(".gitignore"), FILE_MODE)?.write_all(b"*\n")?;
-            *there = true;
+        if let Some(folder) = &*there {
+            return Ok(Arc::clone(folder));
         }
-        Ok(self.next.fetch_add(1, Ordering::Relaxed))
+        create_folder(&self.folder, FOLDER_MODE)?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = Arc::new(openat(CWD, self.folder.as_std_path(), flags, Mode::empty())?);
+        // So that git never sees what a killed render leaves.
+        create(&folder, ".gitignore", FILE_MODE)?.write_all(b"*\n")?;
+        *there = Some(Arc::clone(&folder));
+        Ok(folder)
     }
 
     /// A file that will have a mode.
     fn file(&self, mode: u32) -> io::Result<Staged<'_>> {
-        let number = self.number()?;
-        Ok(Staged { file: create(&self.place(number), mode)?, number, mode, scratch: self })
+        let (folder, number) = (self.folder()?, self.number());
+        Ok(Staged { file: create(&folder, &number.to_string(), mode)?, number, mode, scratch: self })
     }
 
     /// Removes the folder with all that is in it; `.gitignore` goes last, for the sake of a kill in between.
@@ -671,7 +702,7 @@ impl Scratch {
             remove_file(&ignore)?;
         }
         remove_folder(&self.folder)?;
-        *self.there.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        *self.there.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 }
@@ -717,9 +748,10 @@ impl Write for Staged<'_> {
     }
 }
 
-fn create(place: &Utf8Path, mode: u32) -> io::Result<File> {
+fn create(folder: &OwnedFd, name: &str, mode: u32) -> io::Result<File> {
     step()?;
-    OpenOptions::new().write(true).create_new(true).mode(mode).open(place)
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::from_raw_mode(mode))?.into())
 }
 
 fn create_folder(place: &Utf8Path, mode: u32) -> io::Result<()> {

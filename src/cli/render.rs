@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::session::Session;
 use super::{Exit, Part};
+use crate::cache::blocks::Blocks;
 use crate::cache::{Asked, Clean};
 use crate::compile::{self, ByEnvironment, Compilation, Environment, RenderFailure, Selection};
 use crate::diagnostic::{Diagnostic, Diagnostics, code};
@@ -17,6 +18,7 @@ use crate::golden::{self, Change, ChangeKind, Changes, Scope};
 use crate::report::{ArtifactChange, Status};
 use crate::source::git::Served;
 use crate::source::{Disk, FileId, Sources, Span, World as _};
+use crate::template::segment;
 use crate::write::{Batch, overwrite};
 
 /// Compile the project and write its golden tree
@@ -93,31 +95,24 @@ impl Render {
             }
         }
         session.rendering(&compilation);
-        let mut refused = ByEnvironment::default();
-        for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
-            for planned in &environment.artifacts {
-                let staged = staging
-                    .stage(&planned.artifact(), |sink| environment.render(planned, &session.sources, sink));
-                session.rendered();
-                match staged {
-                    Ok(()) => {}
-                    Err(RenderFailure::Diagnostic(diagnostic)) => {
-                        let fatal =
-                            [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
-                        if fatal {
-                            session.diagnostics.push(*diagnostic);
-                            return session.fail(NOTHING);
-                        }
-                        refused.add(&environment.name, [*diagnostic]);
-                    }
-                    Err(RenderFailure::Sink(error)) => {
-                        let message = format!("`{}` cannot be staged: {error}", planned.path);
-                        session.diagnostics.push(Diagnostic::error(&code::GOLDEN_WRITE, message));
-                        return session.fail(NOTHING);
-                    }
+        let staged = {
+            let known = session.cache.as_ref();
+            let known = known.map(|cache| Blocks::new(cache, &compilation, &session.sources));
+            let staged = stage(session, &compilation, &batch, known.as_ref());
+            staged.map(|refused| (refused, known.is_some_and(|known| known.is_damaged())))
+        };
+        let refused = match staged {
+            Ok((refused, damaged)) => {
+                if damaged {
+                    session.damaged(Blocks::path());
                 }
+                refused
             }
-        }
+            Err(fatal) => {
+                session.diagnostics.push(fatal);
+                return session.fail(NOTHING);
+            }
+        };
         session.diagnostics.append(refused.merge(&compilation.project, compilation.environments.len()));
         session.diagnostics.extend(session.sources.changed(&disk));
         if session.diagnostics.has_errors() {
@@ -130,6 +125,9 @@ impl Render {
                 session.say(&summary(&all))?;
                 let files = all.iter().map(Changes::files).sum();
                 let (mut changes, mut count) = (Vec::new(), 0);
+                if let (true, Some(cache)) = (in_place, &session.cache) {
+                    Blocks::new(cache, &compilation, &session.sources).keep(&all, time);
+                }
                 for tree in all {
                     session.diagnostics.append(tree.warnings.clone());
                     count += tree.outcomes.len();
@@ -215,6 +213,51 @@ impl Render {
         }
         Ok(true)
     }
+}
+
+/// Renders all artifacts, and returns the values that were refused; an error is one that there is no going on from.
+fn stage(
+    session: &Session,
+    compilation: &Compilation,
+    batch: &Batch,
+    known: Option<&Blocks<'_>>,
+) -> Result<ByEnvironment, Diagnostic> {
+    let mut refused = ByEnvironment::default();
+    for (environment, staging) in compilation.environments.iter().zip(batch.trees()) {
+        for planned in &environment.artifacts {
+            let artifact = planned.artifact();
+            let render = |sink: &mut dyn io::Write, blocks: Option<&dyn segment::Blocks>| {
+                environment.render_in_blocks(planned, &session.sources, sink, blocks)
+            };
+            let staged = match known {
+                None => staging.stage(&artifact, |sink| render(sink, None)),
+                Some(known) => {
+                    let bytes = staging.tree().manifest().get(artifact.path.as_str());
+                    let bytes = bytes.map_or(0, |entry| entry.bytes);
+                    known.with_past(environment, &artifact.path, bytes, |past| {
+                        staging.stage_in_blocks(&artifact, past, |sink, blocks| render(sink, Some(blocks)))
+                    })
+                }
+            };
+            session.rendered();
+            match staged {
+                Ok(()) => {}
+                Err(RenderFailure::Diagnostic(diagnostic)) => {
+                    let fatal =
+                        [code::GOLDEN_WRITE.id, code::GOLDEN_INTERRUPTED.id].contains(&&*diagnostic.code);
+                    if fatal {
+                        return Err(*diagnostic);
+                    }
+                    refused.add(&environment.name, [*diagnostic]);
+                }
+                Err(RenderFailure::Sink(error)) => {
+                    let message = format!("`{}` cannot be staged: {error}", planned.path);
+                    return Err(Diagnostic::error(&code::GOLDEN_WRITE, message));
+                }
+            }
+        }
+    }
+    Ok(refused)
 }
 
 /// Which part of an environment's golden tree a selection renders.
@@ -307,3 +350,6 @@ fn up_to_date(count: usize) -> String {
 pub(super) fn artifacts_of(count: usize) -> String {
     if count == 1 { "1 artifact".into() } else { format!("{count} artifacts") }
 }
+
+#[cfg(test)]
+mod tests;

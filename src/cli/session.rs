@@ -45,9 +45,9 @@ pub(super) struct Session {
     /// The native checks, for the report.
     pub(super) checks: Vec<Checked>,
     /// What the last clean run kept, where this one may use it.
-    cache: Option<Cache>,
+    pub(super) cache: Option<Cache>,
     /// What is wrong with it, which is no reason to keep nothing.
-    damaged: Option<Diagnostic>,
+    damaged: Vec<Diagnostic>,
     /// Shown while work goes on; ended before anything else is printed.
     progress: Option<Progress>,
     /// Whether files were put into place: the command cannot end any more as one that has done nothing.
@@ -77,7 +77,7 @@ impl Session {
             reached: Vec::new(),
             checks: Vec::new(),
             cache: None,
-            damaged: None,
+            damaged: Vec::new(),
             progress: None,
             committed: false,
             stop: Arc::new(AtomicBool::new(false)),
@@ -121,15 +121,17 @@ impl Session {
             }
             Recalled::Nothing => None,
             Recalled::Damaged => {
-                let message = format!("`{}` is damaged, and was not used", Cache::path());
-                self.damaged = Some(
-                    Diagnostic::warning(&code::CACHE_DAMAGED, message)
-                        .at_file(Cache::path(), "")
-                        .hint("the next clean run writes it anew; it can be deleted at any time"),
-                );
+                self.damaged(Cache::path());
                 None
             }
         }
+    }
+
+    /// Notes that a file of the cache is damaged.
+    pub(super) fn damaged(&mut self, path: Utf8PathBuf) {
+        let message = format!("`{path}` is damaged, and was not used");
+        let hint = "the next clean run writes it anew; it can be deleted at any time";
+        self.damaged.push(Diagnostic::warning(&code::CACHE_DAMAGED, message).at_file(path, "").hint(hint));
     }
 
     /// Keeps what this run has found for the next one.
@@ -209,7 +211,7 @@ impl Session {
         outcome: &str,
     ) -> io::Result<Exit> {
         self.worked();
-        self.diagnostics.extend(self.damaged.take());
+        self.diagnostics.extend(std::mem::take(&mut self.damaged));
         let diagnostics = self.diagnostics.sorted(&self.sources);
         let causes = std::mem::take(&mut self.causes);
         let reached = std::mem::take(&mut self.reached);

@@ -100,6 +100,7 @@ impl Deriver {
         let row = &row[..column];
         let rows = RefCell::new(rows);
         let setting = Setting {
+            blocks: None,
             facts: Facts { tables, sources: &Sources::default(), lists: &Lists::default() },
             row: Some(Passing::of(0, row)),
             context: &|| {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use indexmap::map::Entry;
 
+use super::blocks::Blocks;
 use super::findings::Findings;
 use super::open::{Opening, TableSpec, flaw_diagnostic, undeclared};
 use super::read::{Cell, Flaw, Raw, Reading, Record};
@@ -184,6 +185,8 @@ struct Pass<'p> {
     unknown: BTreeSet<String>,
     certificates: Vec<(Utf8PathBuf, String, Span)>,
     canonical: Vec<bool>,
+    /// The rows in blocks, if they are wanted.
+    blocks: Option<Blocks>,
     /// What to look for in the cell of each column; nothing, if every row has to be read.
     looks: Option<Vec<Look<'p>>>,
     /// The identity of a row, while it is put together.
@@ -300,16 +303,21 @@ impl Loader<'_> {
             unknown: BTreeSet::new(),
             certificates: Vec::new(),
             canonical: vec![true; columns.len()],
+            blocks: None,
             looks: None,
             identity: String::new(),
         };
         let mut rows = source.records(&table.schema.name, self.sources);
         if source.is_divided() && !hold {
             pass.look();
+            pass.blocks = self.sources.file(source.file).is_streamed().then(Blocks::default);
         }
         loop {
             if let Reading::Divided(scan) = &mut rows {
                 let Some(fine) = scan.next() else { break };
+                if let Some(blocks) = &mut pass.blocks {
+                    blocks.add(scan.range().start, scan.row());
+                }
                 if !(fine && pass.takes(scan)) {
                     self.row(&mut pass, scan.record());
                 }
@@ -320,7 +328,7 @@ impl Loader<'_> {
             pass.len += 1;
         }
         drop(rows);
-        let Pass { len, whole, held, mut seen, certificates, canonical, findings, .. } = pass;
+        let Pass { len, whole, held, mut seen, certificates, canonical, blocks, findings, .. } = pass;
         self.findings = findings;
         let keys = hold.then(|| self.keys(number, &mut seen, whole)).flatten();
         for (folder, path, span) in certificates {
@@ -330,6 +338,7 @@ impl Loader<'_> {
         table.len = len;
         table.held = held;
         table.canonical = canonical;
+        table.blocks = blocks.map(Blocks::finish).unwrap_or_default();
         table.keys = keys;
         for mut seen in seen {
             let suspects = seen.suspects();

@@ -99,7 +99,18 @@ impl Opening<'_> {
         let sound = source.is_some() && key.len() == spec.key.len();
         let schema = Schema { name: spec.name.clone(), columns, key, span: spec.span, complete };
         let hold = self.spec.hold;
-        Table { schema, source, len: 0, hold, held: None, keys: None, lookups, canonical: Vec::new(), sound }
+        Table {
+            schema,
+            source,
+            len: 0,
+            hold,
+            held: None,
+            keys: None,
+            lookups,
+            canonical: Vec::new(),
+            blocks: Vec::new(),
+            sound,
+        }
     }
 
     fn report(

@@ -123,6 +123,19 @@ impl<'s> Scan<'s> {
         }
     }
 
+    /// The row as it is written.
+    #[inline]
+    pub(super) fn row(&self) -> &[u8] {
+        self.window.as_bytes().get(self.row.clone()).unwrap_or_default()
+    }
+
+    /// Goes to a row that begins at the offset `at`.
+    pub(super) fn go_to(&mut self, at: usize) {
+        self.window.clear();
+        (self.start, self.at, self.filled, self.last) = (at, 0, 0, false);
+        (self.known, self.mark) = (0, 0);
+    }
+
     /// Where the row lies.
     pub(super) fn range(&self) -> Range<usize> {
         self.start + self.row.start..self.start + self.row.end

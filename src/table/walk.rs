@@ -2,7 +2,7 @@
 
 use super::read::Reading;
 use super::scan::Cells;
-use super::{Column, Source, Table, Value, resolve};
+use super::{Block, Column, Source, Table, Value, resolve};
 use crate::source::Sources;
 
 /// The rows of a table, one by one.
@@ -142,6 +142,15 @@ impl Table {
 }
 
 impl Walk<'_> {
+    /// Goes to the first row of a block of the table.
+    pub(crate) fn go_to(&mut self, block: &Block) {
+        // Only what is read through a window has blocks.
+        if let Rows::Read(_, Reading::Divided(scan)) = &mut self.rows {
+            scan.go_to(block.start);
+            self.next = block.row;
+        }
+    }
+
     /// The next row, valid until the next call.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Passing<'_>> {

@@ -10,7 +10,7 @@ use tera::{Context, Tera, Value as Data};
 use super::Library;
 use super::check::{Checked, Entrance, Globals};
 use super::engine::{Engine, Failure, refuse};
-use super::segment::{self, Facts, Inputs, Program, Stop};
+use super::segment::{self, Blocks, Facts, Inputs, Program, Stop};
 use super::syntax::Delimiters;
 use super::trace::{Known, Tracer};
 use super::types::ViewId;
@@ -54,6 +54,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) row: Option<Passing<'a>>,
     /// What the engine sees; asked for only where it is needed.
     pub(crate) context: &'a dyn Fn() -> Context,
+    /// Who keeps what blocks of rows make, if somebody does.
+    pub(crate) blocks: Option<&'a dyn Blocks>,
 }
 
 /// A failure with the rows that were passing by then: the names of their tables and their numbers, the innermost
@@ -149,7 +151,7 @@ impl Ready {
             return Ok(self.engine()?.render(&self.library, name, format, &context, sink)?);
         };
         let mut emitter = Emitter::new(format, sink);
-        match program.render(&setting.facts, setting.row, &mut emitter) {
+        match program.render(&setting.facts, setting.row, setting.blocks, &mut emitter) {
             Ok(()) => Ok(()),
             Err(Stop::Output(rows)) => {
                 let failure = match emitter.refusal() {

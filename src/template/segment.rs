@@ -24,6 +24,7 @@ use super::test;
 use crate::origin::{self, FrameKind};
 use crate::source::Span;
 
+mod apart;
 mod border;
 mod build;
 mod run;
@@ -31,9 +32,10 @@ mod run;
 mod tests;
 mod trace;
 
+pub(crate) use apart::Apart;
 use border::Border;
 pub(crate) use build::{Inputs, build};
-pub(crate) use run::{Facts, Stop};
+pub(crate) use run::{Blocks, Facts, Stop};
 
 /// Why a template is left to the engine: what a program has no segment for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,8 @@ struct Body {
     slots: Box<[usize]>,
     /// Whether it is only text and cells of the loop's own row that the format has no say in.
     flat: bool,
+    /// Of a loop over a table whose rounds depend on their rows alone, what they see of them.
+    apart: Option<Apart>,
     /// The loop, for those who trace it.
     entered: Option<Box<Entered>>,
 }

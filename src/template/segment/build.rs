@@ -81,6 +81,7 @@ impl<'a> Builder<'a> {
             branches: 0,
             depth: 0,
             length: 0,
+            loops: 0,
             asked: false,
             needed: vec![Vec::new()],
             blocks: Vec::new(),
@@ -135,6 +136,8 @@ struct Builder<'a> {
     branches: usize,
     /// How many component calls are around it.
     depth: usize,
+    /// How many loops there are.
+    loops: usize,
     /// How many segments there are.
     length: usize,
     /// Whether the expression only decides, and nothing is made of it.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tera::value::Key;
 use tera::{Context, Kwargs, Map, Number, Value as Data};
 
 use super::trace::{Made, Trace};
-use super::{Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
+use super::{Apart, Arguments, Body, Call, Cell, Comprehension, Expr, Over, Place, Program, Segment};
 use crate::format::mark::{self, Emitted, Kind};
 use crate::format::{self, Emitter};
 use crate::origin::Input;
@@ -32,6 +32,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) sources: &'a Sources,
     /// All rows of a table as the engine sees them.
     pub(crate) lists: &'a Lists,
+}
+
+/// Who knows what blocks of rows made of an artifact when it was rendered last.
+pub(crate) trait Blocks {
+    /// Notes that a block of a loop over a table begins here or, with the number of all blocks, that the loop ends; all
+    /// bytes before it have been handed on. Whether the bytes that it made are in the artifact already, and its rows are
+    /// not to be rendered.
+    fn begins(&self, apart: Apart, table: &Table, block: usize) -> io::Result<bool>;
 }
 
 /// Why a program ended early.
@@ -100,6 +108,8 @@ pub(super) struct Run<'a, 'e, W> {
     pub(super) tables: Vec<&'a Table>,
     pub(super) slots: Vec<Data>,
     pub(super) emitter: &'e mut Emitter<W>,
+    /// Who keeps blocks, if somebody does.
+    blocks: Option<&'a dyn Blocks>,
     /// What is recorded, if the program is traced.
     pub(super) trace: Option<Trace>,
     /// The text of the captures that are open, with marks; the innermost last.
@@ -114,9 +124,12 @@ impl Program {
         &self,
         facts: &Facts<'_>,
         row: Option<Passing<'_>>,
+        blocks: Option<&dyn Blocks>,
         emitter: &mut Emitter<W>,
     ) -> Result<(), Stop> {
         let mut run = self.run(facts, emitter)?;
+        // What a format has seen of the text before a block may matter for it.
+        run.blocks = blocks.filter(|_| run.emitter.unseen().is_some());
         let frame = Frame::of_artifact(row);
         run.segments(&self.segments, &frame)?;
         run.emitter.finish().map_err(|_| run.output(&frame))
@@ -143,6 +156,7 @@ impl Program {
             tables: tables.ok_or(Stop::Value)?,
             slots: vec![Data::undefined(); self.slots],
             emitter,
+            blocks: None,
             trace: None,
             captured: Vec::new(),
             keys: vec![None; self.tables.len()],
@@ -214,6 +228,16 @@ impl<'a, W: Write> Run<'a, '_, W> {
                 }
                 self.flat_rounds(*number, needed, body, frame)?;
             }
+            Segment::For { over: Over::Table { table: number, needed }, body, otherwise }
+                if self.keeps(*number, body, frame) =>
+            {
+                if self.tables[*number].is_empty() {
+                    return self.segments(otherwise, frame);
+                }
+                self.table_rounds(*number, needed, body.apart, frame, &mut |run, frame| {
+                    run.round(body, frame)
+                })?;
+            }
             Segment::For { over, body, otherwise } => {
                 let mut rounds = 0;
                 self.rounds(over, frame, &mut |run, frame| {
@@ -246,11 +270,11 @@ impl<'a, W: Write> Run<'a, '_, W> {
         frame: &Frame<'_>,
     ) -> Result<(), Stop> {
         let table = self.tables[number];
-        let mut rows = table.walk(self.facts.sources, needed);
         let pieces: Option<Vec<Flat<'_>>> = body.segments.iter().map(Flat::of).collect();
         let pieces = pieces.ok_or(Stop::Value)?;
-        while let Some(row) = rows.next() {
-            let Some(out) = self.emitter.unseen() else { return Err(Stop::Value) };
+        let apart = body.apart.filter(|_| self.keeps(number, body, frame));
+        self.rows(number, needed, apart, frame, |run, row| {
+            let Some(out) = run.emitter.unseen() else { return Err(Stop::Value) };
             let begun = out.len();
             for piece in &pieces {
                 match piece {
@@ -261,20 +285,68 @@ impl<'a, W: Write> Run<'a, '_, W> {
                     },
                 }
             }
-            if let (Some(trace), Some(entered)) = (&self.trace, &body.entered)
-                && self.emitter.position() > trace.wanted.start
+            if let (Some(trace), Some(entered)) = (&run.trace, &body.entered)
+                && run.emitter.position() > trace.wanted.start
             {
                 // The row reaches into what is wanted: it is rendered again, with notes.
-                if let Some(out) = self.emitter.unseen() {
+                if let Some(out) = run.emitter.unseen() {
                     out.truncate(begun);
                 }
                 let (index, length) = (row.number(), table.len());
                 let inner =
                     Frame { parent: Some(frame), row: Some((number, row)), made_of: &[], index, length };
-                self.entered(entered, true, &inner, |run| run.round(body, &inner))?;
+                run.entered(entered, true, &inner, |run| run.round(body, &inner))?;
             }
-            self.emitter.settle().map_err(|_| self.output(frame))?;
+            run.emitter.settle().map_err(|_| run.output(frame))?;
+            Ok(true)
+        })
+    }
+
+    /// Whether blocks of the rows of a loop are kept: it is not within another loop, and what it prints is printed.
+    fn keeps(&self, table: usize, body: &Body, frame: &Frame<'_>) -> bool {
+        let outermost = frame.parent.is_none() && self.captured.is_empty();
+        outermost && self.blocks.is_some() && body.apart.is_some() && !self.tables[table].blocks().is_empty()
+    }
+
+    /// Calls `each` for each row of a table, until it wants no more; but for the rows of blocks that are in the artifact
+    /// already, where these are kept.
+    fn rows(
+        &mut self,
+        number: usize,
+        needed: &[bool],
+        apart: Option<Apart>,
+        frame: &Frame<'_>,
+        mut each: impl FnMut(&mut Self, Passing<'_>) -> Result<bool, Stop>,
+    ) -> Result<(), Stop> {
+        let table = self.tables[number];
+        let mut rows = table.walk(self.facts.sources, needed);
+        let (Some(apart), Some(keeper)) = (apart, self.blocks) else {
+            while let Some(row) = rows.next() {
+                if !each(self, row)? {
+                    break;
+                }
+            }
+            return Ok(());
+        };
+        let mut passed = false;
+        let ends = table.blocks().iter().skip(1).map(|next| next.row).chain([table.len()]);
+        for ((at, block), end) in table.blocks().iter().enumerate().zip(ends) {
+            self.emitter.flush().map_err(|_| self.output(frame))?;
+            if keeper.begins(apart, table, at).map_err(|_| self.output(frame))? {
+                passed = true;
+                continue;
+            }
+            if std::mem::take(&mut passed) {
+                rows.go_to(block);
+            }
+            for _ in block.row..end {
+                // A file that is not what it was ends early, and the run with it.
+                let Some(row) = rows.next() else { return Ok(()) };
+                each(self, row)?;
+            }
         }
+        self.emitter.flush().map_err(|_| self.output(frame))?;
+        keeper.begins(apart, table, table.blocks().len()).map_err(|_| self.output(frame))?;
         Ok(())
     }
 
@@ -288,6 +360,22 @@ impl<'a, W: Write> Run<'a, '_, W> {
         Ok(self.segments(&body.segments, frame)? != Flow::Break)
     }
 
+    /// As [`Self::rows`], with a frame for each row.
+    fn table_rounds(
+        &mut self,
+        number: usize,
+        needed: &[bool],
+        apart: Option<Apart>,
+        frame: &Frame<'_>,
+        round: &mut dyn FnMut(&mut Self, &Frame<'_>) -> Result<bool, Stop>,
+    ) -> Result<(), Stop> {
+        let length = self.tables[number].len();
+        self.rows(number, needed, apart, frame, |run, row| {
+            let index = row.number();
+            round(run, &Frame { parent: Some(frame), row: Some((number, row)), made_of: &[], index, length })
+        })
+    }
+
     /// Calls `round` with a frame for each round, until it wants no more.
     pub(super) fn rounds(
         &mut self,
@@ -297,17 +385,7 @@ impl<'a, W: Write> Run<'a, '_, W> {
     ) -> Result<(), Stop> {
         match over {
             Over::Table { table: number, needed } => {
-                let table = self.tables[*number];
-                let mut rows = table.walk(self.facts.sources, needed);
-                let length = table.len();
-                while let Some(row) = rows.next() {
-                    let index = row.number();
-                    let inner =
-                        Frame { parent: Some(frame), row: Some((*number, row)), made_of: &[], index, length };
-                    if !round(self, &inner)? {
-                        break;
-                    }
-                }
+                self.table_rounds(*number, needed, None, frame, round)?;
             }
             Over::References { cell, table: number } => {
                 let table = self.tables[*number];

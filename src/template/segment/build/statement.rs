@@ -10,7 +10,7 @@ use super::scope::{Binding, Scope, Way};
 use super::{Builder, Built, Lineage};
 use crate::origin::FrameKind;
 use crate::table::ColumnType;
-use crate::template::segment::{Body, Declined, Entered, Expr, Note, Over, Segment};
+use crate::template::segment::{Apart, Body, Declined, Entered, Expr, Note, Over, Segment};
 use crate::template::syntax::{
     Branch, Expression, ExpressionKind, FilterCall, Name, Node, NodeKind, collect_blocks,
 };
@@ -120,7 +120,7 @@ impl<'a> Builder<'a> {
                 // What a round sets for all outlives it, and is known behind the loop too.
                 inner.frames.pop();
                 let lasting: BTreeSet<usize> = inner.slots().collect();
-                let slots = (from..self.slots).filter(|slot| !lasting.contains(slot)).collect();
+                let slots: Box<[usize]> = (from..self.slots).filter(|slot| !lasting.contains(slot)).collect();
                 let base = scope.base;
                 scope.frames[base].variables.extend(inner.frames.swap_remove(base).variables);
                 let flat = segments.iter().all(is_flat);
@@ -129,7 +129,12 @@ impl<'a> Builder<'a> {
                     let (kind, name) = (FrameKind::Loop, value.text.as_str().into());
                     Box::new(Entered { kind, name, site: self.span(template, &tag) })
                 });
-                let body = Body { segments, slots, flat, entered };
+                self.loops += 1;
+                let apart = match &over {
+                    Over::Table { table, .. } => Apart::of(self.loops, *table, &segments, &slots),
+                    _ => None,
+                };
+                let body = Body { segments, slots, flat, apart, entered };
                 let mut rest = Vec::new();
                 if let Some(otherwise) = otherwise {
                     self.branches += 1;
