@@ -103,17 +103,17 @@ fn number(text: &str) -> Option<(usize, &str)> {
 
 /// The line that stands elsewhere in the text: `line 12`, and a column as in `line 12, column 3`.
 fn named(line: &str) -> Option<At> {
-    // The pattern is well-formed, as the test shows.
+    // The pattern is well-formed, as the test shows; folding case would take a feature that only the tests bring along.
     static LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?i)\bline:? (?<line>[1-9][0-9]*)(?:,? column (?<column>[1-9][0-9]*))?").ok()
+        Regex::new(r"\b[Ll]ine:? (?<line>[1-9][0-9]*)(?:,? [Cc]olumn (?<column>[1-9][0-9]*))?").ok()
     });
     let found = LINE.as_ref()?.captures(line)?;
     let number = |name: &str| found.name(name)?.as_str().parse().ok();
     Some((number("line")?, number("column")))
 }
 
-/// The only line of a file that holds a word of a message that could be something of the file, one in quotes or the last
-/// one: tools that name a parameter often name no line.
+/// The only line of a file that holds a word of a message that could be something of the file, one in quotes, the last one
+/// or a path: tools that name a parameter often name no line.
 pub(super) fn only_line(text: &[u8], message: &str) -> Option<usize> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
     let only = |word: &str| {
@@ -121,7 +121,8 @@ pub(super) fn only_line(text: &[u8], message: &str) -> Option<usize> {
         found.next().filter(|_| found.next().is_none()).map(|(number, _)| number + 1)
     };
     let quoted = message.split(['"', '\'', '`']).skip(1).step_by(2).filter(|word| !word.contains(' '));
-    let candidates = quoted.chain(message.split_whitespace().next_back());
+    let paths = message.split_whitespace().filter(|word| word.contains('/'));
+    let candidates = quoted.chain(message.split_whitespace().next_back()).chain(paths);
     let mut words = candidates.map(|word| {
         word.trim_matches(|c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | '.' | ',' | ':' | ';'))
     });
@@ -240,6 +241,8 @@ mod tests {
         assert_eq!(only_line(text, "unused parameter: x=1"), None);
         assert_eq!(only_line(b"ip=192.0.2.1\nip=192.0.2.17\n", "unused: ip=192.0.2.1"), Some(1));
         assert_eq!(only_line(text, "what is bar"), None);
+        let conf = b"zone \"a\" { file \"z/a.zone\"; };\nzone \"b\" { file \"z/b.zone\"; };\n";
+        assert_eq!(only_line(conf, "loading from master file z/b.zone failed: file not found"), Some(2));
         let zone = b"@ MX 10 mx1.example.org.\n@ MX 20 mx2.example.org.\n";
         assert_eq!(only_line(zone, "example.org/MX 'mx2.example.org' has no address records (A or AAAA)"), Some(2));
         assert_eq!(only_line(text, ""), None);
