@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,30 +12,34 @@ use super::check::date;
 use super::session::Session;
 use super::{Exit, Output};
 use crate::compile::Selection;
-use crate::diagnostic::{Diagnostic, Label, code};
+use crate::diagnostic::{Diagnostic, Label, code, nearest};
 use crate::finding;
+use crate::format::{FORMATS, Format};
 use crate::lint::postfix::{self, Version};
 use crate::lint::{Files, Finding, Findings, Found, Options, Place};
 use crate::report::{self, DiagnosticDocument, Status};
-use crate::source::host::Host;
+use crate::source::host::{self, Host};
 use crate::source::{Disk, Span};
 
 /// Lint configurations: those in folders, or all that the project makes
 ///
 /// With a folder it needs no project: `confwright lint postfix /etc/postfix` judges main.cf, master.cf, their lookup tables
-/// and certificates. Without one, the instances of Postfix that the project renders are judged, as `check` does. Exits
-/// with 1 where something was found.
+/// and certificates, and `confwright lint nginx /etc/nginx` whether each file is well-formed, in any format that artifacts
+/// have. Without one, the instances of Postfix that the project renders are judged, as `check` does. Exits with 1 where
+/// something was found.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  confwright lint postfix /etc/postfix\n  \
                         confwright lint postfix /etc/postfix --postfix-version 3.9   what an upgrade would change\n  \
+                        confwright lint nginx /etc/nginx\n  \
+                        confwright lint zone example.org.zone\n  \
                         confwright lint                                              the project's")]
 pub(super) struct Lint {
-    /// What the folders hold
-    #[arg(value_enum, value_name = "KIND")]
+    /// What is judged: `postfix`, or files of a format, such as `nginx`, `zone` or `sudoers`
+    #[arg(value_name = "KIND", value_parser = LintKind::parse)]
     kind: Option<LintKind>,
-    /// Folders with a configuration, or with folders of several
-    #[arg(value_name = "DIR", requires = "kind")]
-    folders: Vec<Utf8PathBuf>,
+    /// Folders with a configuration, or with folders of several; for a format, files or folders of files
+    #[arg(value_name = "PATH", requires = "kind")]
+    paths: Vec<Utf8PathBuf>,
     /// Judge for this version of Postfix: what is newer or gone in it, and which defaults are others
     #[arg(long, value_name = "VERSION")]
     postfix_version: Option<Version>,
@@ -48,10 +52,27 @@ pub(super) struct Lint {
 }
 
 /// What can be linted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy)]
 enum LintKind {
-    /// An instance of Postfix
+    /// An instance of Postfix.
     Postfix,
+    /// Files of a format.
+    Format(&'static Format),
+}
+
+impl LintKind {
+    fn parse(name: &str) -> Result<Self, String> {
+        if name == "postfix" {
+            return Ok(Self::Postfix);
+        }
+        let formats = || FORMATS.iter().filter(|format| format.is_checked());
+        formats().find(|format| format.name == name).map(|format| Self::Format(format)).ok_or_else(|| {
+            let names: Vec<&str> = formats().map(|format| format.name).collect();
+            let near = nearest(name, names.iter().copied().chain(["postfix"]));
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            format!("known are `postfix`, and the formats {}{near}", names.join(", "))
+        })
+    }
 }
 
 /// The result of `confwright lint`.
@@ -60,7 +81,7 @@ enum LintKind {
 pub(crate) struct Document<'a> {
     /// How the run ended.
     status: Status,
-    /// The folders of the configurations that were judged.
+    /// The folders of the configurations that were judged, or the files.
     folders: &'a [String],
     /// What was found, sorted by place.
     findings: Vec<DiagnosticDocument<'a>>,
@@ -82,7 +103,17 @@ const NOTHING: &str = "nothing was judged";
 
 impl Lint {
     pub(super) fn run(self, session: &mut Session) -> io::Result<Exit> {
-        let judged = if self.folders.is_empty() { self.project(session) } else { self.in_folders(session) };
+        let judged = match self.kind {
+            None => self.project(session),
+            Some(LintKind::Postfix) => {
+                if self.paths.is_empty() {
+                    self.project(session)
+                } else {
+                    self.in_folders(session)
+                }
+            }
+            Some(LintKind::Format(format)) => self.files(session, format),
+        };
         let Some(judged) = judged else { return session.fail(NOTHING) };
         let list = session.diagnostics.sorted(&session.sources);
         let status = if session.diagnostics.has_errors() { Status::Findings } else { Status::Clean };
@@ -156,10 +187,50 @@ impl Lint {
         Some(judged)
     }
 
+    /// Judges whether files are well-formed.
+    fn files(&self, session: &mut Session, format: &Format) -> Option<Judged> {
+        let mut judged = Judged::default();
+        if self.paths.is_empty() {
+            let message = format!("expected files of the format `{}` to judge", format.name);
+            let hint = format!("name them: `confwright lint {} PATH`", format.name);
+            session.diagnostics.push(Diagnostic::error(&code::USAGE, message).hint(hint));
+            return None;
+        }
+        for path in &self.paths {
+            let files = host::files(path);
+            if files.is_empty() {
+                let message = format!("there is no file at `{path}`");
+                let diagnostic = Diagnostic::error(&code::LINT_FOLDER, message);
+                session
+                    .diagnostics
+                    .push(diagnostic.at_file(path.clone(), "expected a file, or a folder of files"));
+                return None;
+            }
+            for (path, bytes) in files {
+                match bytes {
+                    Ok(bytes) => {
+                        let fault = format.check(&bytes);
+                        let file = session.sources.add(path.clone(), bytes);
+                        session.diagnostics.extend(fault.err().map(|fault| {
+                            let message = format!("this is not well-formed: {}", fault.message);
+                            let span = Span::new(file, fault.offset..fault.offset + 1);
+                            Diagnostic::error(&code::FORMAT_STRUCTURE, message).at(span, "")
+                        }));
+                    }
+                    Err(error) => {
+                        _ = judged.unchecked.insert(format!("`{path}`, which cannot be read: {error}"))
+                    }
+                }
+                judged.folders.push(path.into_string());
+            }
+        }
+        Some(judged)
+    }
+
     /// Judges what lies in the folders.
     fn in_folders(&self, session: &mut Session) -> Option<Judged> {
         let mut judged = Judged::default();
-        for folder in &self.folders {
+        for folder in &self.paths {
             let below = || Host::folders(folder);
             let hosts: Vec<(Utf8PathBuf, Host)> = std::iter::once(folder.clone())
                 .chain(below())

@@ -244,7 +244,10 @@ mod tests {
         let conf = b"zone \"a\" { file \"z/a.zone\"; };\nzone \"b\" { file \"z/b.zone\"; };\n";
         assert_eq!(only_line(conf, "loading from master file z/b.zone failed: file not found"), Some(2));
         let zone = b"@ MX 10 mx1.example.org.\n@ MX 20 mx2.example.org.\n";
-        assert_eq!(only_line(zone, "example.org/MX 'mx2.example.org' has no address records (A or AAAA)"), Some(2));
+        assert_eq!(
+            only_line(zone, "example.org/MX 'mx2.example.org' has no address records (A or AAAA)"),
+            Some(2)
+        );
         assert_eq!(only_line(text, ""), None);
     }
 

@@ -8,6 +8,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::lint::{Files, Found};
 
+/// A file, or the files in a folder and below it, each with its bytes; in the order of their paths.
+pub fn files(path: &Utf8Path) -> Vec<(Utf8PathBuf, io::Result<Vec<u8>>)> {
+    let entries = walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+    let files = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
+    let paths = files.filter_map(|entry| Utf8PathBuf::from_path_buf(entry.into_path()).ok());
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads")]
+    paths.map(|path| (path.clone(), std::fs::read(path))).collect()
+}
+
 /// A folder with a configuration, and the files of the host that it is for.
 #[derive(Debug, Clone)]
 pub struct Host {

@@ -114,6 +114,7 @@ pub(crate) fn differences(before: &Snapshot, after: &Snapshot) -> Vec<String> {
 
 /// Lays everything below a folder over another one.
 pub(crate) fn lay_over(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
     for (path, entry) in snapshot(from) {
         let to = to.join(&path);
         match entry {

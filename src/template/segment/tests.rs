@@ -508,6 +508,11 @@ mod sound {
         .boxed()
     }
 
+    /// What is kept from round to round: what doubles in each would have no end.
+    fn short(looped: bool) -> impl Strategy<Value = String> {
+        text(looped).prop_map(|text| format!("({text} | truncate(length=99))"))
+    }
+
     fn condition(looped: bool) -> BoxedStrategy<String> {
         let mut leaves = vec!["a == b", "a", "'l' in b", "a < b", "not b is containing(pat='x')", "hosts"];
         if looped {
@@ -544,8 +549,11 @@ mod sound {
         let mut choices = vec![
             (4, Just("t\n ".to_owned()).boxed()),
             (4, text(looped).prop_map(|e| format!("{{{{ {e} }}}}")).boxed()),
-            (3, (variable.clone(), text(looped)).prop_map(|(v, e)| format!("{{% set {v} = {e} %}}")).boxed()),
-            (2, (variable, text(looped)).prop_map(|(v, e)| format!("{{% set_global {v} = {e} %}}")).boxed()),
+            (
+                3,
+                (variable.clone(), short(looped)).prop_map(|(v, e)| format!("{{% set {v} = {e} %}}")).boxed(),
+            ),
+            (2, (variable, short(looped)).prop_map(|(v, e)| format!("{{% set_global {v} = {e} %}}")).boxed()),
             (1, Just("{% include \"vars.tera\" %}".to_owned()).boxed()),
             (
                 2,
