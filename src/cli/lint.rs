@@ -218,7 +218,7 @@ impl Lint {
                         }));
                     }
                     Err(error) => {
-                        _ = judged.unchecked.insert(format!("`{path}`, which cannot be read: {error}"))
+                        judged.unchecked.extend([format!("`{path}`, which cannot be read: {error}")]);
                     }
                 }
                 judged.folders.push(path.into_string());
