@@ -79,9 +79,13 @@ static NAME: Words = Words {
 };
 
 /// A list's element or a command's argument: `;` alone begins another command, and what may stand before a command's
-/// path gives it rights.
-static SYSTEMD_WORD: Words =
-    Words { allowed: |character| !matches!(character, '%' | '$'), leading: "-@:+!|~;#", ..Words::WORD };
+/// path gives it rights. An address may begin with a colon.
+static SYSTEMD_WORD: Words = Words {
+    allowed: |character| !matches!(character, '%' | '$'),
+    leading: "-@:+!|~;#",
+    whole: Some(|word| word.parse::<std::net::Ipv6Addr>().is_ok()),
+    ..Words::WORD
+};
 
 static DESCRIPTION: Words = Words { allowed: |character| !matches!(character, '%' | '$'), ..Words::TEXT };
 

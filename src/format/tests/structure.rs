@@ -260,6 +260,7 @@ fn what_lexical_formats_write() {
         ),
         ("ssh-known-hosts", "§ x\n", "ssh-gw.example.org", "ssh-gw.example.org x\n"),
         ("dovecot", "local_name § {\n}\n", "a.example", "local_name a.example {\n}\n"),
+        ("systemd", "[Address]\nAddress=§/128\n", "::1", "[Address]\nAddress=::1/128\n"),
         ("systemd", "[Unit]\nDescription=§\n", "a b; c", "[Unit]\nDescription=a b; c\n"),
         (
             "systemd",
