@@ -30,8 +30,11 @@ pub(super) const NOT_FOUND: u8 = 127;
 const NOT_RUN: u8 = 126;
 
 /// The options of `unshare` (util-linux), the best first. Without a user namespace, which only root may do without, a tool
-/// can change its user, as those of Postfix do. A process namespace also ends what has left the process group.
-const OPTIONS: [&[&str]; 4] = [
+/// can change its user, as those of Postfix do. A process namespace also ends what has left the process group; with a
+/// `/proc` of its own a check sees no other process and their variables, and what it mounts is gone with it.
+const OPTIONS: [&[&str]; 6] = [
+    &["--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    &["--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"],
     &["--net", "--pid", "--fork", "--kill-child"],
     &["--map-root-user", "--net", "--pid", "--fork", "--kill-child"],
     &["--net"],

@@ -70,6 +70,20 @@ fn the_network_is_cut_off() {
 }
 
 #[test]
+fn a_check_sees_no_other_process() {
+    // Each process shows its variables there.
+    let lab = Lab::new("! grep -qs 'SECRET=[s]een' /proc/[0-9]*/environ");
+    lab.run("trust").expect(0);
+    let run: Run = lab.command("check --native").env("SECRET", "seen").output().unwrap().into();
+    let gives = |options: &[&str]| {
+        let all = options.iter().chain(&["--net", "--pid", "--fork", "--mount-proc", "true"]);
+        Command::new("unshare").args(all).output().is_ok_and(|output| output.status.success())
+    };
+    // Where the machine gives no processes of its own, it does see them.
+    assert_eq!(run.status, i32::from(!gives(&[]) && !gives(&["--map-root-user"])), "{run:?}");
+}
+
+#[test]
 fn the_loopback_of_a_check_is_up() {
     let run = Lab::new(
         "[ $(grep -c : /proc/net/dev) != 1 ] || [ $(cat /sys/class/net/lo/flags) = 0x9 ]\n\
