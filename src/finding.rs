@@ -84,14 +84,15 @@ pub(crate) struct Unraised {
     pub(crate) written: Option<Span>,
 }
 
-/// The zones of an environment whose serial says that they are what is served.
+/// The zones of an environment whose serial says that they are what is served, and a warning of those of which nobody knows.
 pub(crate) fn serials(
     compilation: &Compilation,
     environment: &Environment,
     sources: &Sources,
     served: &Served,
-) -> Vec<Unraised> {
+) -> (Vec<Unraised>, Option<Diagnostic>) {
     let mut found = Vec::new();
+    let mut unknown = None;
     for planned in environment.artifacts.iter().filter(|planned| planned.format.name == "zone") {
         let mut artifact = Vec::new();
         if environment.render(planned, sources, &mut artifact).is_err() {
@@ -99,7 +100,10 @@ pub(crate) fn serials(
         }
         let Some(zone) = Zone::read(&artifact) else { continue };
         let path = environment.folder.join(&planned.path);
-        let before = served.before(&path, &artifact);
+        let Some(before) = served.before(&path, &artifact) else {
+            unknown = unknown.or(Some(path));
+            continue;
+        };
         let ahead =
             before.iter().filter_map(|before| Zone::read(before)).filter(|before| !zone.follows(before));
         let Some(needed) = ahead
@@ -122,7 +126,13 @@ pub(crate) fn serials(
             written: finding.written(&zone.serial.to_string(), compilation, sources),
         });
     }
-    found
+    let unknown = unknown.map(|path| {
+        let message = "whether zones have changed under their serials is not checked: this clone is shallow, and has no commit before that of their golden files";
+        Diagnostic::warning(&code::ZONE_UNCHECKED, message)
+            .at_file(path, "such as this one")
+            .hint("fetch the commit before too: `git fetch --deepen=1`; in CI, clone with a depth of 2 or more")
+    });
+    (found, unknown)
 }
 
 /// What the lints say of an environment's artifacts.

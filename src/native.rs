@@ -439,7 +439,8 @@ impl Output<'_> {
                 let _ = self.job.environment.render(planned, self.setting.sources, &mut bytes);
                 bytes
             });
-            match place.at.or_else(|| Some((place::only_line(bytes, &line)?, None))) {
+            let at = place.at.filter(|(line, _)| *line <= place::lines(bytes) + 1);
+            match at.or_else(|| Some((place::only_line(bytes, &line)?, None))) {
                 Some(at) if !bytes.is_empty() => {
                     let message = format!(", says `{}`: {shown}", self.job.check.name.value);
                     let range = place::bytes(bytes, at);

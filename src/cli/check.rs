@@ -99,7 +99,9 @@ impl Check {
             let (structure, faulty) =
                 finding::structure(&compilation, compared.environment, &session.sources);
             session.diagnostics.extend(structure);
-            let changed = finding::serials(&compilation, compared.environment, &session.sources, &served);
+            let (changed, unknown) =
+                finding::serials(&compilation, compared.environment, &session.sources, &served);
+            session.diagnostics.extend(unknown);
             session.diagnostics.extend(changed.into_iter().map(|unraised| unraised.diagnostic));
             let mut linted = finding::lint(
                 &compilation,

@@ -169,7 +169,9 @@ impl Render {
         let served = Served::of(root);
         let mut raised: BTreeMap<FileId, BTreeMap<usize, (Span, u32)>> = BTreeMap::new();
         for environment in &compilation.environments {
-            for unraised in finding::serials(&compilation, environment, &sources, &served) {
+            let (all, unknown) = finding::serials(&compilation, environment, &sources, &served);
+            session.diagnostics.extend(unknown);
+            for unraised in all {
                 let Some(span) = unraised.written else {
                     let mut diagnostic = unraised.diagnostic;
                     diagnostic.code = code::ZONE_BUMP.id.into();

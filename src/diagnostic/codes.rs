@@ -81,6 +81,7 @@ codes! {
     FORMAT_STRUCTURE = "format::structure", "A rendered artifact is not well-formed in its format.";
 
     ZONE_SERIAL = "zone::serial", "The records of a zone are not those that are committed, and its serial has not been raised; `render --bump` does that.";
+    ZONE_UNCHECKED = "zone::unchecked", "Whether zones have changed under their serials is not known, because the clone has no earlier commits. A warning.";
     ZONE_BUMP = "zone::bump", "`render --bump` cannot raise a serial, because it is not written as such in a table or a value.";
 
     LINT_SYNTAX = "lint::syntax", "A file that is linted is not well-formed.";

@@ -146,6 +146,11 @@ fn holds(line: &[u8], word: &str) -> bool {
     })
 }
 
+/// How many lines a text has; its end is on the line behind them.
+pub(super) fn lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count() + usize::from(!text.ends_with(b"\n"))
+}
+
 /// The bytes of a line, counted from 1, without the blanks around it, or from one of its columns on. Behind the last line,
 /// the last one.
 pub(super) fn bytes(text: &[u8], (line, column): At) -> std::ops::Range<usize> {

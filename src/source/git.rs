@@ -90,17 +90,24 @@ impl Repository {
     }
 
     /// The versions of a file, by its path inside the repository, that were committed last and are not this one:
-    /// that of `HEAD`; where it is this one, those that the commit which brought it had before it.
-    fn before(&self, path: &Utf8Path, now: &[u8]) -> Vec<Vec<u8>> {
+    /// that of `HEAD`; where it is this one, those that the commit which brought it had before it. Nothing where a shallow
+    /// clone has no commit before that one.
+    fn before(&self, path: &Utf8Path, now: &[u8]) -> Option<Vec<Vec<u8>>> {
         let read = |commit: &str| self.world(commit, Utf8Path::new("")).read(path).ok();
         match read("HEAD") {
-            None => Vec::new(),
-            Some(committed) if committed != now => vec![committed],
+            None => Some(Vec::new()),
+            Some(committed) if committed != now => Some(vec![committed]),
             Some(_) => {
                 let pathspec = format!(":(top,literal){path}");
                 let brought =
                     self.ask(["log", "-1", "--format=%P", "HEAD", "--", &pathspec]).unwrap_or_default();
-                brought.split_whitespace().filter_map(read).filter(|before| before != now).collect()
+                let is_shallow = || {
+                    self.ask(["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true")
+                };
+                if brought.is_empty() && is_shallow() {
+                    return None;
+                }
+                Some(brought.split_whitespace().filter_map(read).filter(|before| before != now).collect())
             }
         }
     }
@@ -203,11 +210,12 @@ impl Served {
         Self { disk: Disk::new(root), committed }
     }
 
-    /// The versions of an artifact, by its path in the project, that this one follows.
-    pub fn before(&self, path: &Utf8Path, now: &[u8]) -> Vec<Vec<u8>> {
+    /// The versions of an artifact, by its path in the project, that this one follows; nothing where the history that
+    /// would tell is not here.
+    pub fn before(&self, path: &Utf8Path, now: &[u8]) -> Option<Vec<Vec<u8>>> {
         match &self.committed {
             Some((repository, inside)) => repository.before(&inside.join(path), now),
-            None => self.disk.read(path).into_iter().collect(),
+            None => Some(self.disk.read(path).into_iter().collect()),
         }
     }
 }

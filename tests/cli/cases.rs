@@ -37,6 +37,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("native::network", "native.rs: where a machine gives no namespaces"),
     ("native::run", "native.rs: where there is no room for a copy"),
     ("native::trust", "native.rs: where the record has no place, or is damaged"),
+    ("zone::unchecked", "zones.rs: in a shallow clone"),
     ("merge::edited", "merge.rs: in a real merge of git"),
     ("new::clash", "starter.rs: the targets that the program carries agree"),
 ];

@@ -95,6 +95,26 @@ fn a_commit_that_did_not_raise_a_serial_is_found() {
 }
 
 #[test]
+fn a_shallow_clone_says_what_it_does_not_know() {
+    let folder = project();
+    let project = folder.path();
+    run(project, "render").expect(0);
+    git(project, &["init", "-q"]);
+    git(project, &["add", "."]);
+    git(project, &["commit", "-qm", "one"]);
+    write(project, "data/zones.csv", ZONES.replace("192.0.2.2", "192.0.2.8"));
+    run(project, "render").expect(0);
+    git(project, &["commit", "-qam", "two"]);
+    for (depth, status, code) in [("1", 0, "warning[zone::unchecked]"), ("2", 1, "error[zone::serial]")] {
+        let url = format!("file://{}", project.display());
+        let clone = tempfile::tempdir().unwrap();
+        git(clone.path(), &["clone", "-q", "--depth", depth, &url, "c"]);
+        let checked = run(&clone.path().join("c"), "check").expect(status);
+        assert!(checked.stderr.contains(code), "{}", checked.stderr);
+    }
+}
+
+#[test]
 fn without_git_golden_is_what_is_served() {
     let folder = project();
     let project = folder.path();
