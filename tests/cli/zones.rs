@@ -41,18 +41,25 @@ fn project() -> tempfile::TempDir {
     folder
 }
 
-fn read(project: &Path, path: &str) -> String {
-    std::fs::read_to_string(project.join(path)).unwrap()
-}
-
-#[test]
-fn bump_raises_each_serial_once_and_nothing_else() {
+/// The project with its first commit.
+fn committed() -> tempfile::TempDir {
     let folder = project();
     let project = folder.path();
     run(project, "render").expect(0);
     git(project, &["init", "-q"]);
     git(project, &["add", "."]);
     git(project, &["commit", "-qm", "one"]);
+    folder
+}
+
+fn read(project: &Path, path: &str) -> String {
+    std::fs::read_to_string(project.join(path)).unwrap()
+}
+
+#[test]
+fn bump_raises_each_serial_once_and_nothing_else() {
+    let folder = committed();
+    let project = folder.path();
     run(project, "render --bump").expect(0);
     assert_eq!(read(project, "data/zones.csv"), ZONES);
 
@@ -76,12 +83,8 @@ fn bump_raises_each_serial_once_and_nothing_else() {
 
 #[test]
 fn a_commit_that_did_not_raise_a_serial_is_found() {
-    let folder = project();
+    let folder = committed();
     let project = folder.path();
-    run(project, "render").expect(0);
-    git(project, &["init", "-q"]);
-    git(project, &["add", "."]);
-    git(project, &["commit", "-qm", "one"]);
     write(project, "data/zones.csv", ZONES.replace("192.0.2.2", "192.0.2.8"));
     run(project, "render").expect(0);
     git(project, &["commit", "-qam", "two"]);
@@ -96,12 +99,8 @@ fn a_commit_that_did_not_raise_a_serial_is_found() {
 
 #[test]
 fn a_shallow_clone_says_what_it_does_not_know() {
-    let folder = project();
+    let folder = committed();
     let project = folder.path();
-    run(project, "render").expect(0);
-    git(project, &["init", "-q"]);
-    git(project, &["add", "."]);
-    git(project, &["commit", "-qm", "one"]);
     write(project, "data/zones.csv", ZONES.replace("192.0.2.2", "192.0.2.8"));
     run(project, "render").expect(0);
     git(project, &["commit", "-qam", "two"]);
